@@ -1,0 +1,342 @@
+# Copyright (c) 2026 the gohost.linux authors
+# GNU General Public License v3.0 or later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Host: the only way to touch a machine. Rooms get one; tests give them another."""
+
+import abc
+import contextlib
+import ctypes
+import errno
+import fcntl
+import os
+import shutil
+import stat
+import struct
+import subprocess
+import time
+from typing import BinaryIO, Dict, Iterable, Iterator, List, NamedTuple, Optional, Tuple
+
+from .errors import GoHostError
+
+_AT_FDCWD = -100
+_RENAME_EXCHANGE = 2
+# <selinux/restorecon.h>: RECURSE, XDEV (stay on the file system), SKIP_DIGEST (no security.sehash xattrs).
+_RESTORECON_RECURSE = 0x0008
+_RESTORECON_XDEV = 0x0080
+_RESTORECON_SKIP_DIGEST = 0x8000
+
+
+class CommandResult(NamedTuple):
+    argv: Tuple[str, ...]
+    rc: int
+    stdout: str
+    stderr: str
+
+
+class FileStat(NamedTuple):
+    """What lstat says. kind: file, directory, link or other; mode: permission bits; target: a link's text."""
+
+    kind: str
+    mode: int
+    uid: int
+    gid: int
+    size: int
+    target: str = ""
+
+
+class TreeEntry(NamedTuple):
+    """One thing below a directory; mode with the type bits, as lstat gives it."""
+
+    path: str
+    mode: int
+    uid: int
+    gid: int
+    size: int
+    mtime_ns: int
+
+
+class Process(NamedTuple):
+    pid: int
+    executable: str
+
+
+class Host(abc.ABC):
+    """A machine. Failing calls raise OSError, which `explained` turns into one line for a person."""
+
+    @abc.abstractmethod
+    def euid(self) -> int: ...
+
+    @abc.abstractmethod
+    def machine(self) -> Tuple[str, int]:
+        """What `uname -m` says, and the bits of a pointer in this userland."""
+
+    @abc.abstractmethod
+    def run(self, argv: List[str], timeout: float = 60.0) -> CommandResult:
+        """Run a program with LC_ALL=C and no input; rc 127 where it is not installed."""
+
+    @abc.abstractmethod
+    def stat(self, path: str) -> Optional[FileStat]:
+        """lstat; None where nothing is there."""
+
+    @abc.abstractmethod
+    def listing(self, path: str) -> List[str]:
+        """Sorted names in a directory; empty where it is not there."""
+
+    @abc.abstractmethod
+    def tree(self, path: str) -> List[TreeEntry]:
+        """All below a directory with paths relative to it, in no order, links not followed."""
+
+    @abc.abstractmethod
+    def read(self, path: str, limit: int = 64 << 20) -> bytes: ...
+
+    @abc.abstractmethod
+    def open(self, path: str) -> BinaryIO: ...
+
+    @abc.abstractmethod
+    def open_new(self, path: str) -> BinaryIO:
+        """A new private file (0600) to write and read."""
+
+    @abc.abstractmethod
+    def create(self, path: str, mode: int, chunks: Iterable[bytes]) -> None:
+        """A new file of this process's user; an error where something stands there."""
+
+    @abc.abstractmethod
+    def mkdir(self, path: str, mode: int) -> None: ...
+
+    @abc.abstractmethod
+    def symlink(self, target: str, path: str) -> None: ...
+
+    @abc.abstractmethod
+    def rename(self, source: str, target: str) -> None: ...
+
+    @abc.abstractmethod
+    def exchange(self, one: str, other: str) -> None:
+        """Swap two paths of one file system: atomic where kernel and libc have renameat2, else by three renames."""
+
+    @abc.abstractmethod
+    def remove(self, path: str) -> None:
+        """Remove a file, a link or an empty directory."""
+
+    @abc.abstractmethod
+    def remove_tree(self, path: str) -> None: ...
+
+    @abc.abstractmethod
+    def sync(self, path: str) -> None:
+        """Write the file system that holds the path to its disk."""
+
+    @abc.abstractmethod
+    def free_bytes(self, path: str) -> int: ...
+
+    @abc.abstractmethod
+    def writable(self, path: str) -> bool: ...
+
+    @abc.abstractmethod
+    def lock(self, path: str, timeout: float) -> "contextlib.AbstractContextManager[None]":
+        """Hold a directory alone; wait at most timeout seconds."""
+
+    @abc.abstractmethod
+    def relabel(self, path: str) -> bool:
+        """Give a path, and all below it, the labels of the SELinux policy; False where SELinux is off."""
+
+    @abc.abstractmethod
+    def processes(self) -> List[Process]:
+        """What runs now, as far as this user may see."""
+
+
+class LocalHost(Host):
+    """The machine this process runs on."""
+
+    def euid(self) -> int:
+        return os.geteuid()
+
+    def machine(self) -> Tuple[str, int]:
+        return os.uname().machine, struct.calcsize("P") * 8
+
+    def run(self, argv: List[str], timeout: float = 60.0) -> CommandResult:
+        environment = dict(os.environ, LC_ALL="C", LANGUAGE="C")
+        try:
+            done = subprocess.run(
+                argv, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=environment, timeout=timeout, check=False
+            )
+        except FileNotFoundError:
+            return CommandResult(tuple(argv), 127, "", "")
+        except subprocess.TimeoutExpired:
+            raise GoHostError(f"no end after {timeout:g} s", " ".join(argv), "Run it by hand to see what it waits for.") from None
+        return CommandResult(tuple(argv), done.returncode, done.stdout.decode("utf-8", "replace"), done.stderr.decode("utf-8", "replace"))
+
+    def stat(self, path: str) -> Optional[FileStat]:
+        try:
+            seen = os.lstat(path)
+        except (FileNotFoundError, NotADirectoryError):
+            return None
+        kind, target = "other", ""
+        if stat.S_ISLNK(seen.st_mode):
+            kind, target = "link", os.readlink(path)
+        elif stat.S_ISDIR(seen.st_mode):
+            kind = "directory"
+        elif stat.S_ISREG(seen.st_mode):
+            kind = "file"
+        return FileStat(kind, stat.S_IMODE(seen.st_mode), seen.st_uid, seen.st_gid, seen.st_size, target)
+
+    def listing(self, path: str) -> List[str]:
+        try:
+            return sorted(os.listdir(path))
+        except FileNotFoundError:
+            return []
+
+    def tree(self, path: str) -> List[TreeEntry]:
+        found: List[TreeEntry] = []
+        waiting = [""]
+        while waiting:
+            prefix = waiting.pop()
+            with os.scandir(os.path.join(path, prefix)) as entries:
+                for entry in entries:
+                    name = prefix + entry.name
+                    seen = entry.stat(follow_symlinks=False)
+                    if entry.is_dir(follow_symlinks=False):
+                        waiting.append(name + "/")
+                    found.append(TreeEntry(name, seen.st_mode, seen.st_uid, seen.st_gid, seen.st_size, seen.st_mtime_ns))
+        return found
+
+    def read(self, path: str, limit: int = 64 << 20) -> bytes:
+        with open(path, "rb") as source:
+            data = source.read(limit + 1)
+        if len(data) > limit:
+            raise GoHostError(f"file is larger than the {limit} bytes that can be expected of it", path)
+        return data
+
+    def open(self, path: str) -> BinaryIO:
+        return open(path, "rb")
+
+    def open_new(self, path: str) -> BinaryIO:
+        return open(os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600), "w+b")
+
+    def create(self, path: str, mode: int, chunks: Iterable[bytes]) -> None:
+        handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
+        try:
+            for chunk in chunks:
+                view = memoryview(chunk)
+                while view:
+                    view = view[os.write(handle, view) :]
+            os.fchmod(handle, mode)  # after the data, and past the umask
+        finally:
+            os.close(handle)
+
+    def mkdir(self, path: str, mode: int) -> None:
+        os.mkdir(path, 0o700)
+        os.chmod(path, mode)
+
+    def symlink(self, target: str, path: str) -> None:
+        os.symlink(target, path)
+
+    def rename(self, source: str, target: str) -> None:
+        os.rename(source, target)
+
+    def exchange(self, one: str, other: str) -> None:
+        swap = getattr(ctypes.CDLL(None, use_errno=True), "renameat2", None)
+        if swap is not None:
+            if swap(_AT_FDCWD, os.fsencode(one), _AT_FDCWD, os.fsencode(other), _RENAME_EXCHANGE) == 0:
+                return
+            code = ctypes.get_errno()
+            if code not in (errno.EINVAL, errno.ENOSYS):
+                raise OSError(code, os.strerror(code), one)
+        aside = other + ".gohost-swap"
+        os.rename(other, aside)
+        os.rename(one, other)
+        os.rename(aside, one)
+
+    def remove(self, path: str) -> None:
+        try:
+            os.unlink(path)
+        except IsADirectoryError:
+            os.rmdir(path)
+
+    def remove_tree(self, path: str) -> None:
+        shutil.rmtree(path)
+
+    def sync(self, path: str) -> None:
+        syncfs = getattr(ctypes.CDLL(None, use_errno=True), "syncfs", None)
+        if syncfs is None:
+            os.sync()
+            return
+        handle = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+        try:
+            if syncfs(handle) != 0:
+                code = ctypes.get_errno()
+                raise OSError(code, os.strerror(code), path)
+        finally:
+            os.close(handle)
+
+    def free_bytes(self, path: str) -> int:
+        seen = os.statvfs(path)
+        return (seen.f_bfree if os.geteuid() == 0 else seen.f_bavail) * seen.f_frsize
+
+    def writable(self, path: str) -> bool:
+        return os.access(path, os.W_OK | os.X_OK)
+
+    @contextlib.contextmanager
+    def lock(self, path: str, timeout: float) -> Iterator[None]:
+        end = time.monotonic() + timeout
+        handle = -1
+        try:
+            while handle < 0:
+                handle = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+                try:
+                    fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                    # Who held it may have removed the directory meanwhile, and another may have made a new one.
+                    held = os.fstat(handle).st_ino == os.stat(path).st_ino
+                except BlockingIOError:
+                    held = False
+                if held:
+                    break
+                os.close(handle)
+                handle = -1
+                if time.monotonic() >= end:
+                    raise GoHostError(
+                        f"another run holds this directory for more than {timeout:g} s", path, "Wait for it, or raise lock_timeout."
+                    )
+                time.sleep(0.1)
+            yield
+        finally:
+            if handle >= 0:
+                os.close(handle)
+
+    def relabel(self, path: str) -> bool:
+        if not os.path.exists("/sys/fs/selinux/enforce"):
+            return False
+        try:
+            selinux = ctypes.CDLL("libselinux.so.1", use_errno=True)
+        except OSError:
+            raise GoHostError("SELinux is on but its library cannot be loaded", "libselinux.so.1", "Install the distribution's libselinux.") from None
+        flags = _RESTORECON_RECURSE | _RESTORECON_XDEV | _RESTORECON_SKIP_DIGEST
+        if selinux.selinux_restorecon(os.fsencode(path), ctypes.c_uint(flags)) != 0:
+            code = ctypes.get_errno()
+            raise OSError(code, f"SELinux labels: {os.strerror(code)}", path)
+        return True
+
+    def processes(self) -> List[Process]:
+        found = []
+        for name in os.listdir("/proc"):
+            if name.isdigit():
+                try:
+                    found.append(Process(int(name), os.readlink(f"/proc/{name}/exe")))
+                except OSError:  # it ended, is a kernel thread, or is not ours to see
+                    continue
+        return found
+
+
+_HINTS: Dict[int, str] = {
+    errno.ENOSPC: "Free some space there, or choose another root.",
+    errno.EDQUOT: "The quota is used up: free some space, or choose another root.",
+    errno.EROFS: "The file system is read-only: choose another root, or remount it.",
+    errno.EACCES: "This user may not: use become, or choose paths of this user's.",
+    errno.EPERM: "This user may not: use become, or choose paths of this user's.",
+}
+
+
+def explained(error: OSError) -> GoHostError:
+    """An operating system's error as one line: what failed, where, and what to do."""
+    if isinstance(error, GoHostError):
+        return error
+    text = error.strerror or str(error)
+    return GoHostError(text[:1].upper() + text[1:], error.filename, _HINTS.get(error.errno or 0))
