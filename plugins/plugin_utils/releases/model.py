@@ -1,0 +1,62 @@
+# Copyright (c) 2026 the gohost.linux authors
+# GNU General Public License v3.0 or later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The words of releases: the index, life of a line, sources, digests."""
+
+from typing import Any, Mapping, NamedTuple, Optional
+
+# An archive to try, JSON all through, so that it can be handed to the module on the host:
+#   source ("official", "mirror", "file", "goproxy"), source_index, format ("tar.gz", "zip"), url and path (one of them is ""),
+#   username and password (None: none), digests (one of them must match), authority (who says so),
+#   fallback ("always": whatever fails, try the next; "not_found": only after 404 or 410, any other failure ends this source).
+Candidate = dict[str, Any]
+
+
+class Line(NamedTuple):
+    """A release line such as 1.26. Dates are ISO 8601; eol is None while nobody has announced it."""
+
+    released: Optional[str]
+    eol: Optional[str]
+
+
+class Index(NamedTuple):
+    """Which Go exists. Versions and architectures are written as in the names of downloads ("1.27.3", "armv6l")."""
+
+    releases: Mapping[str, Optional[str]]  # final releases → date; None: not known
+    lines: Mapping[str, Line]
+    sha256: Mapping[tuple[str, str], str]  # (version, arch) → hex digest of the official archive, stated by two sources
+    h1: Mapping[tuple[str, str], str]  # (version, arch) → "h1:…" of the toolchain module
+
+
+class Lifecycle(NamedTuple):
+    """Whether a version still gets fixes, and from or until when (ISO 8601; None: not known)."""
+
+    version: str
+    line: str
+    released: Optional[str]
+    supported: bool
+    eol: Optional[str]
+
+
+class Proxy(NamedTuple):
+    """One entry of GOPROXY. `fallback` says when the next one is asked: "always", or "not_found" (404 and 410 only)."""
+
+    url: str
+    fallback: str
+
+
+class Source(NamedTuple):
+    """One entry of the option `sources`, checked. Credentials are never part of the URL."""
+
+    type: str
+    url: str = ""
+    path: str = ""
+    username: Optional[str] = None
+    password: Optional[str] = None
+
+
+class Digests(NamedTuple):
+    """What an archive must match (one of them) and who says so."""
+
+    digests: tuple[str, ...]
+    authority: str
