@@ -1,10 +1,10 @@
 # Copyright (c) 2026 the gohost.linux authors
 # GNU General Public License v3.0 or later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The words of toolchains: versions and architectures. Pure."""
+"""The words of toolchains: versions, architectures, archives, the store and what is wished of it. Pure."""
 
 import re
-from typing import NamedTuple, Optional, Tuple
+from typing import Dict, NamedTuple, Optional, Tuple
 
 from ..errors import GoHostError
 
@@ -93,3 +93,157 @@ def archive_name(version: str, arch: str) -> str:
 def module_version(version: str, arch: str) -> str:
     """Version of the module golang.org/toolchain that holds this release."""
     return f"v0.0.1-go{version}.linux-{goarch(arch)}"
+
+
+class Candidate(NamedTuple):
+    """A place where an archive may be had, and what it must be: made on the controller, tried in turn on the host."""
+
+    source: str  # official, mirror, file, goproxy
+    source_index: int
+    format: str  # tar.gz, zip
+    url: str  # "" where path is set
+    path: str
+    digests: Tuple[str, ...]  # "sha256:<hex>" binds a tar.gz, "h1:<base64>" a zip; one of them must match
+    authority: str  # who vouches for the digests
+    fallback: str  # "always"; "not_found": another failure than that ends the candidates of this source
+    username: str = ""
+    password: str = ""
+
+
+class Member(NamedTuple):
+    """A file or link of a tree; sha256 is of a file's content, "link:TARGET" for a link."""
+
+    path: str
+    mode: int
+    size: int
+    sha256: str
+
+
+class Provenance(NamedTuple):
+    """Where an installed tree came from and who vouched for it."""
+
+    digest: str
+    authority: str
+    source: str
+    format: str
+    origin: str  # URL without credentials, or path
+
+
+class Manifest(NamedTuple):
+    """What a tree must be. stat_digest is over its listing as `manifest.stat_digest` makes it; owner is "uid:gid"."""
+
+    version: str
+    arch: str
+    provenance: Provenance
+    owner: str
+    stat_digest: str
+    go_env: str  # go.env as it came: the store's settings are laid over it
+    members: Tuple[Member, ...] = ()  # empty where only the head was read
+
+
+class State(NamedTuple):
+    """What the store remembers besides the trees.
+
+    history: defaults, the newest last, each once. links: every path that may hold a link of ours.
+    saved: a link's path → where what stood there was moved. go_env: settings laid over every tree's go.env.
+    """
+
+    history: Tuple[str, ...] = ()
+    links: Tuple[str, ...] = ()
+    saved: Dict[str, str] = {}
+    go_env: Dict[str, str] = {}
+
+
+class Tree(NamedTuple):
+    """A version in the store. problems: what differs from its manifest; foreign: not installed by this collection."""
+
+    version: str
+    manifest: Optional[Manifest]
+    problems: Tuple[str, ...] = ()
+
+    @property
+    def foreign(self) -> bool:
+        return self.manifest is None
+
+
+class Other(NamedTuple):
+    """A Go on the host that is not the store's."""
+
+    path: str
+    kind: str
+    version: str
+
+
+class Wanted(NamedTuple):
+    """The wish of one call; versions are exact, but with state absent a line ("1.26") stands for its installed releases."""
+
+    root: str
+    versions: Tuple[str, ...]
+    default: str = ""
+    absent: bool = False
+    exclusive: bool = False
+    keep: Tuple[str, ...] = ()
+    links: str = ""
+    links_force: bool = False
+    compat_link: str = ""
+    arch: str = ""
+    verify: str = "quick"
+    repair: bool = False
+    rollback_from: str = ""
+
+
+class Standing(NamedTuple):
+    """What stands where a link is wished. owner: "" where it is ours or nothing; else whose it is, for a person."""
+
+    what: Optional[str]  # None: nothing; a link's target; else "file" or "directory"
+    owner: str = ""
+
+
+class Seen(NamedTuple):
+    """What is there now.
+
+    exists: the store has its private directory. trees: by version. default: the version that current names.
+    links: path → what stands there, for all paths that matter to the wish, those of State.saved among them.
+    used: version → who uses it, for versions that the wish may remove.
+    """
+
+    arch: str
+    exists: bool
+    trees: Dict[str, Tree]
+    default: str
+    state: State
+    links: Dict[str, Standing]
+    used: Dict[str, str]
+    others: Tuple[Other, ...] = ()
+
+
+class Layout(NamedTuple):
+    """Paths of a store."""
+
+    root: str
+
+    def tree(self, version: str) -> str:
+        return f"{self.root}/{version}"
+
+    @property
+    def current(self) -> str:
+        return f"{self.root}/current"
+
+    @property
+    def private(self) -> str:
+        return f"{self.root}/.gohost"
+
+    @property
+    def state(self) -> str:
+        return f"{self.private}/state.json"
+
+    @property
+    def manifests(self) -> str:
+        return f"{self.private}/manifests"
+
+    def manifest(self, version: str) -> str:
+        return f"{self.manifests}/{version}"
+
+    @property
+    def stage(self) -> str:
+        return f"{self.private}/stage"

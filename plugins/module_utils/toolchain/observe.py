@@ -1,0 +1,218 @@
+# Copyright (c) 2026 the gohost.linux authors
+# GNU General Public License v3.0 or later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What is there now: the store's trees, its default, its links, and who uses them."""
+
+import hashlib
+import os
+from concurrent.futures import ThreadPoolExecutor
+from typing import Dict, Iterable, List, Optional, Tuple
+
+from ..errors import GoHostError
+from ..host import FileStat, Host, TreeEntry
+from . import manifest as manifests
+from .model import Layout, Manifest, Other, Seen, Standing, State, Tree, Wanted, arch_of, parse_version
+from .parse import names_path, package_of, parse_state, unit_commands, version_file
+
+_UNIT_DIRECTORIES = (
+    "/etc/systemd/system",
+    "/run/systemd/system",
+    "/usr/local/lib/systemd/system",
+    "/usr/lib/systemd/system",
+    "/lib/systemd/system",
+    "/etc/systemd/user",
+    "/usr/lib/systemd/user",
+)
+_OWNER_QUERIES = (["dpkg-query", "-S"], ["rpm", "-qf", "--qf", "%{NAME}"], ["apk", "info", "-qW"])
+
+
+def observe(host: Host, wanted: Wanted) -> Seen:
+    layout = Layout(wanted.root)
+    state = _state(host, layout)
+    installed = [name for name in host.listing(layout.root) if _is_tree(host, layout, name)]
+    trees = {
+        version: _tree(host, layout, version, state, wanted if not wanted.absent and version in wanted.versions else None) for version in installed
+    }
+    links = _link_paths(wanted, state, installed)
+    removable = [version for version in installed if wanted.absent or wanted.exclusive]
+    return Seen(
+        arch=wanted.arch or arch_of(*host.machine()),
+        exists=host.stat(layout.private) is not None,
+        trees=trees,
+        default=_default(host, layout),
+        state=state,
+        links={path: _standing(host, layout, path) for path in links},
+        used=_used(host, layout, removable, wanted) if removable else {},
+        others=tuple(_others(host, layout)),
+    )
+
+
+def link_targets(wanted: Wanted, versions: Iterable[str], has_default: bool) -> Dict[str, str]:
+    """The links that a wish asks for: path → target."""
+    layout = Layout(wanted.root)
+    links = {}
+    if wanted.links:
+        links.update({f"{wanted.links}/go{version}": f"{layout.tree(version)}/bin/go" for version in versions})
+        if has_default:
+            links.update({f"{wanted.links}/{name}": f"{layout.current}/bin/{name}" for name in ("go", "gofmt")})
+    if wanted.compat_link and has_default:
+        links[wanted.compat_link] = layout.current
+    return links
+
+
+def _link_paths(wanted: Wanted, state: State, installed: List[str]) -> List[str]:
+    wished = link_targets(wanted, set(installed) | set(wanted.versions if not wanted.absent else ()), True)
+    return sorted({*wished, *state.links, *state.saved.values()})
+
+
+def _is_tree(host: Host, layout: Layout, name: str) -> bool:
+    seen = host.stat(layout.tree(name)) if parse_version(name) is not None else None
+    return seen is not None and seen.kind == "directory"
+
+
+def _state(host: Host, layout: Layout) -> State:
+    if host.stat(layout.state) is None:
+        return State()
+    return parse_state(host.read(layout.state), layout.state)
+
+
+def _default(host: Host, layout: Layout) -> str:
+    seen = host.stat(layout.current)
+    if seen is None:
+        return ""
+    if seen.kind != "link" or parse_version(os.path.basename(seen.target)) is None:
+        raise GoHostError("this is not the link to the default version that it should be", layout.current, "Move it away, or choose another root.")
+    return os.path.basename(seen.target)
+
+
+def _tree(host: Host, layout: Layout, version: str, state: State, check: Optional[Wanted]) -> Tree:
+    """A tree of the store; its content is looked at only where check says how."""
+    path = layout.manifest(version)
+    if host.stat(path) is None:
+        return Tree(version, None, ("not installed by this collection",))
+    if check is None:
+        return Tree(version, manifests.parse(host.read(path), path, whole=False))
+    problems = []
+    head = manifests.parse(host.read(path), path, whole=False)
+    root = layout.tree(version)
+    if check.arch and head.arch != check.arch:
+        problems.append(f"is for {head.arch}, not {check.arch}")
+    if _version(host, root) != version:
+        problems.append(f"VERSION: says {_version(host, root) or 'nothing'}")
+    expected = manifests.go_env(head.go_env, state.go_env)
+    seen = host.stat(f"{root}/{manifests.GO_ENV}")
+    found = host.read(f"{root}/{manifests.GO_ENV}").decode("utf-8", "replace") if seen is not None and seen.kind == "file" else ""
+    if found != expected or (expected and not _owned(seen, head.owner, 0o644)):
+        problems.append(f"{manifests.GO_ENV}: differs from the release's and the store's settings")
+    entries = tree_entries(host, root)
+    # Times alone may differ after a copy or a restore: then the content decides.
+    if check.verify == "full" or manifests.stat_digest(entries) != head.stat_digest:
+        problems += _differences(host, root, manifests.parse(host.read(path), path, whole=True), entries)
+    return Tree(version, head, tuple(problems))
+
+
+def tree_entries(host: Host, root: str) -> List[TreeEntry]:
+    """All of a tree and its root itself, as "."."""
+    top = host.stat(root)
+    assert top is not None
+    return [TreeEntry(".", 0o040000 | top.mode, top.uid, top.gid, 0, 0)] + host.tree(root)
+
+
+def _owned(seen: Optional[FileStat], owner: str, mode: int) -> bool:
+    return seen is not None and f"{seen.uid}:{seen.gid}" == owner and seen.mode == mode
+
+
+def _differences(host: Host, root: str, manifest: Manifest, entries: List[TreeEntry]) -> List[str]:
+    known = {member.path for member in manifest.members}
+    paths = [entry.path for entry in entries if entry.path in known]
+    with ThreadPoolExecutor(os.cpu_count()) as pool:  # reading and hashing leave the interpreter's lock
+        hashes = dict(zip(paths, pool.map(lambda path: _hash(host, f"{root}/{path}"), paths)))
+    return manifests.differences(manifest, entries, hashes.__getitem__)
+
+
+def _hash(host: Host, path: str) -> str:
+    seen = host.stat(path)
+    if seen is not None and seen.kind == "link":
+        return f"link:{seen.target}"
+    if seen is None or seen.kind != "file":
+        return ""
+    digest = hashlib.sha256()
+    with host.open(path) as source:
+        for chunk in iter(lambda: source.read(1 << 18), b""):
+            digest.update(chunk)
+    return digest.hexdigest()
+
+
+def _version(host: Host, root: str) -> str:
+    seen = host.stat(f"{root}/VERSION")
+    return version_file(host.read(f"{root}/VERSION")) if seen is not None and seen.kind == "file" else ""
+
+
+def _standing(host: Host, layout: Layout, path: str) -> Standing:
+    seen = host.stat(path)
+    if seen is None:
+        return Standing(None)
+    if seen.kind == "link" and seen.target.startswith(layout.root + "/"):
+        return Standing(seen.target)
+    what = seen.target if seen.kind == "link" else seen.kind
+    for query in _OWNER_QUERIES:
+        answer = host.run([*query, path])
+        package = package_of(answer.stdout) if answer.rc == 0 else None
+        if package:
+            return Standing(what, f"package {package}")
+    return Standing(what, f"a link to {seen.target}" if seen.kind == "link" else f"a {seen.kind} of uid {seen.uid}")
+
+
+def _used(host: Host, layout: Layout, versions: List[str], wanted: Wanted) -> Dict[str, str]:
+    """Version → the process or unit that uses it."""
+    used: Dict[str, str] = {}
+    running = host.processes()
+    units = [(unit, directive, value) for unit, text in _units(host) for directive, value in unit_commands(text)]
+    for version in versions:
+        names = [layout.tree(version)] + ([f"{wanted.links}/go{version}"] if wanted.links else [])
+        for process in running:
+            if process.executable.startswith(layout.tree(version) + "/"):
+                used[version] = f"process {process.pid} ({process.executable})"
+        for unit, directive, value in units:
+            if any(names_path(value, name) for name in names):
+                used[version] = f"{directive} of {unit}"
+    return used
+
+
+def _units(host: Host) -> Iterable[Tuple[str, str]]:
+    for directory in _UNIT_DIRECTORIES:
+        for name in host.listing(directory):
+            path = f"{directory}/{name}"
+            seen = host.stat(path)
+            if seen is None or seen.kind == "link":  # links name units of these same directories
+                continue
+            files = [f"{path}/{drop_in}" for drop_in in host.listing(path) if drop_in.endswith(".conf")] if seen.kind == "directory" else [path]
+            for file in files:
+                state = host.stat(file)
+                if state is not None and state.kind == "file":
+                    yield file, host.read(file).decode("utf-8", "replace")
+
+
+def _others(host: Host, layout: Layout) -> List[Other]:
+    """Other Go's, by the directories where people and packages put them."""
+    places = [("/usr/local/go", "manual"), ("/usr/lib/go", "package"), ("/usr/lib/golang", "package"), ("/snap/go/current", "snap")]
+    places += [(f"/usr/lib/{name}", "package") for name in host.listing("/usr/lib") if name.startswith(("go-1.", "go1."))]
+    places += [(f"/usr/lib64/go/{name}", "package") for name in host.listing("/usr/lib64/go")]
+    homes = ["/root"] + [f"/home/{name}" for name in host.listing("/home")]
+    for home in homes:
+        for directory in (f"{home}/sdk", f"{home}/go/sdk"):
+            places += [(f"{directory}/{name}", "sdk") for name in _readable(host, directory) if name.startswith("go")]
+    found = []
+    for path, kind in places:
+        seen = host.stat(path)
+        if seen is None or (seen.kind == "link" and (kind != "snap" or seen.target.startswith(layout.root + "/"))):
+            continue
+        found.append(Other(path, kind, _version(host, path)))
+    return found
+
+
+def _readable(host: Host, directory: str) -> List[str]:
+    try:
+        return host.listing(directory)
+    except PermissionError:
+        return []

@@ -1,0 +1,161 @@
+# Copyright (c) 2026 the gohost.linux authors
+# GNU General Public License v3.0 or later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""From what is wished and what is seen to what must change. Pure."""
+
+import os
+from typing import Dict, List, NamedTuple, Sequence, Set, Tuple
+
+from ..errors import GoHostError
+from ..plan import Plan, Step
+from .model import Layout, Seen, State, Wanted, parse_line, parse_version
+from .observe import link_targets
+
+_NAMED = 10  # problems of a tree that an error names
+
+
+class Decision(NamedTuple):
+    """What a call will do. default: the default afterwards, "" for none; state: what the store remembers afterwards."""
+
+    plan: Plan
+    default: str
+    state: State
+    warnings: Tuple[str, ...] = ()
+
+    @property
+    def archives(self) -> List[str]:
+        """Versions that must be fetched."""
+        return [step.argument for step in self.plan.steps if step.action in ("install", "repair")]
+
+
+def plan(wanted: Wanted, seen: Seen) -> Decision:
+    layout = Layout(wanted.root)
+    fetch = [] if wanted.absent else _fetch(layout, wanted, seen)
+    removed, warnings = _removed(wanted, seen)
+    remaining = [version for version in seen.trees if version not in removed]
+    remaining += [step.argument for step in fetch if step.argument not in seen.trees]
+    default = _default(wanted, seen, remaining)
+    steps = fetch[:]
+    if default and default != seen.default:
+        steps.append(Step("default", layout.current, seen.default or None, default))
+    targets = link_targets(wanted, remaining, bool(default)) if remaining else {}
+    link_steps, saved = _links(wanted, seen, targets)
+    steps += link_steps
+    steps += [Step("remove", layout.tree(version), version, None, version) for version in sorted(removed, key=_sort_key)]
+    if seen.exists and not remaining:
+        if seen.default:
+            steps.append(Step("forget_default", layout.current, seen.default, None))
+        steps.append(Step("forget", layout.private, "the store's state", None))
+    history = _history(seen.state.history, seen.default, default, remaining)
+    state = State(history, tuple(sorted(targets)), saved, seen.state.go_env)
+    return Decision(Plan(tuple(steps)), default, state, tuple(warnings))
+
+
+def _sort_key(version: str) -> Tuple[int, ...]:
+    parsed = parse_version(version)
+    return tuple(parsed) if parsed is not None else ()
+
+
+def _fetch(layout: Layout, wanted: Wanted, seen: Seen) -> List[Step]:
+    steps = []
+    for version in sorted(set(wanted.versions), key=_sort_key):
+        tree = seen.trees.get(version)
+        if tree is None:
+            steps.append(Step("install", layout.tree(version), None, version, version))
+        elif tree.problems:
+            more = len(tree.problems) - _NAMED
+            named = "; ".join(tree.problems[:_NAMED]) + (f"; and {more} more" if more > 0 else "")
+            if not wanted.repair:
+                raise GoHostError(f"Go {version} is not as it was installed", f"{layout.tree(version)}: {named}", "Set repair: true to install it anew.")
+            steps.append(Step("repair", layout.tree(version), named, version, version))
+    return steps
+
+
+def _removed(wanted: Wanted, seen: Seen) -> Tuple[Set[str], List[str]]:
+    warnings = []
+    if wanted.absent:
+        asked: Set[str] = set()
+        for name in wanted.versions:
+            line = parse_line(name)
+            asked |= {version for version in seen.trees if version == name or (line and _sort_key(version)[:2] == line)}
+        kept = sorted(asked & set(wanted.keep))
+        if kept:
+            raise GoHostError(f"Go {kept[0]} is not removed", "it is named in keep", "Take it out of keep or out of versions.")
+    elif wanted.exclusive:
+        asked = set(seen.trees) - set(wanted.versions) - set(wanted.keep)
+        foreign = sorted(version for version in asked if seen.trees[version].foreign)
+        if foreign:
+            warnings.append(f"not removed, for they were not installed by this collection: {', '.join(foreign)} in {wanted.root}")
+        asked -= set(foreign)
+    else:
+        asked = set()
+    for version in sorted(asked, key=_sort_key):
+        if seen.trees[version].foreign:
+            raise GoHostError(f"Go {version} is not removed", f"{wanted.root}/{version} was not installed by this collection", "Remove it by hand.")
+        if version in seen.used:
+            raise GoHostError(f"Go {version} is not removed", f"it is used by {seen.used[version]}", "Stop or change that first.")
+    return asked, warnings
+
+
+def _default(wanted: Wanted, seen: Seen, remaining: Sequence[str]) -> str:
+    if wanted.rollback_from:
+        return _rollback(wanted, seen, remaining)
+    asked = wanted.default
+    if not asked and not wanted.absent:
+        if len(set(wanted.versions)) == 1:
+            asked = wanted.versions[0]
+        elif not seen.default:
+            raise GoHostError("no default among several versions", ", ".join(wanted.versions), "Set default to the one that `go` shall be.")
+    default = asked or seen.default
+    if default and remaining and default not in remaining:
+        if default in seen.trees:
+            raise GoHostError(f"Go {default} is not removed", "it is the default while others remain", "Make another version the default first.")
+        raise GoHostError("the default is not installed", f"{wanted.root}/{default}", "List it in versions, or set default to one of them.")
+    return default if remaining else ""
+
+
+def _rollback(wanted: Wanted, seen: Seen, remaining: Sequence[str]) -> str:
+    if seen.default != wanted.rollback_from:
+        return seen.default
+    for version in reversed(seen.state.history):
+        if version != seen.default and version in remaining:
+            return version
+    raise GoHostError(
+        f"no roll back from Go {wanted.rollback_from}", "no version that was default before it is installed", "Set default to an installed version instead."
+    )
+
+
+def _history(history: Sequence[str], before: str, after: str, remaining: Sequence[str]) -> Tuple[str, ...]:
+    """Each default once, the newest last. before is added too: a killed run may have switched without writing it down."""
+    for default in (before, after):
+        if default:
+            history = [version for version in history if version != default] + [default]
+    return tuple(version for version in history if version in remaining)
+
+
+def _links(wanted: Wanted, seen: Seen, targets: Dict[str, str]) -> Tuple[List[Step], Dict[str, str]]:
+    steps = []
+    saved = {path: aside for path, aside in seen.state.saved.items() if seen.links[aside].what is not None and seen.links[aside].owner}
+    for path, target in sorted(targets.items()):
+        standing = seen.links[path]
+        if standing.what == target and not standing.owner:
+            continue
+        aside = ""
+        if standing.owner:
+            if not wanted.links_force:
+                raise GoHostError(
+                    "a link cannot be made, for something else stands there",
+                    f"{path} is {standing.owner}",
+                    "Set links_force: true to move it aside, choose another directory in links, or remove it.",
+                )
+            aside = f"{os.path.dirname(path)}/.{os.path.basename(path)}.gohost-saved"
+            if path in saved:
+                raise GoHostError("something is already moved aside for this link", f"{path}: {saved[path]}", "Decide which one to keep, and remove the other.")
+            saved[path] = aside
+        steps.append(Step("link", path, standing.what, target, aside))
+    for path in sorted(set(seen.state.links) - set(targets)):
+        standing = seen.links[path]
+        aside = saved.pop(path, "")
+        if standing.what is not None and not standing.owner:
+            steps.append(Step("unlink", path, standing.what, seen.links[aside].what if aside else None, aside))
+    return steps, saved
