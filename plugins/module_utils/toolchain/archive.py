@@ -21,6 +21,7 @@ from .model import Member
 _BLOCK = 1 << 18
 _MOST_BYTES = 4 << 30  # no release unpacks to a tenth of this; more is a decompression bomb
 _MOST_MEMBERS = 200_000
+_ZIP_ERRORS = (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError)
 # golang/go:src/cmd/go/internal/toolchain/select.go: what gets its executable bit back, for module zips carry none.
 _EXECUTABLE = re.compile(r"^(bin/[^/]+|pkg/tool/.+|lib/(.+/)?go_[^/]*_[^/]*_exec)$")
 
@@ -232,9 +233,33 @@ def unpack_zip(host: Host, source: BinaryIO, directory: str, prefix: str) -> Unp
                     writer.file(name, 0o755 if _EXECUTABLE.match(name) else 0o644, entry.file_size, _chunks(content.read))
             sums = {member.path: member.sha256 for member in writer.members}
             listed = sorted((entry.filename, sums[_member_name(entry.filename[len(prefix) :])]) for entry in entries)
-    except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError) as error:
+    except _ZIP_ERRORS as error:
         raise GoHostError("not a complete zip archive", error, "Fetch it again, or name another source.") from None
     return Unpacked(h1(listed), tuple(writer.members))
+
+
+def digest(source: BinaryIO, form: str, prefix: str) -> str:
+    """The digest of an archive that is not to be unpacked; prefix as for unpack_zip."""
+    if form == "tar.gz":
+        return "sha256:" + _sha256(_chunks(source.read))
+    try:
+        with zipfile.ZipFile(source) as archive:
+            listed = []
+            for entry in archive.infolist():
+                if not entry.filename.startswith(prefix):
+                    raise GoHostError(f"archive member refused: every path of this module starts with {prefix}", repr(entry.filename))
+                with archive.open(entry) as content:
+                    listed.append((entry.filename, _sha256(_chunks(content.read))))
+    except _ZIP_ERRORS as error:
+        raise GoHostError("not a complete zip archive", error, "Fetch it again, or name another source.") from None
+    return h1(listed)
+
+
+def _sha256(chunks: Iterator[bytes]) -> str:
+    found = hashlib.sha256()
+    for chunk in chunks:
+        found.update(chunk)
+    return found.hexdigest()
 
 
 def _member_name(name: str) -> str:

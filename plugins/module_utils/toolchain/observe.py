@@ -13,6 +13,7 @@ from ..host import FileStat, Host, TreeEntry
 from . import manifest as manifests
 from .model import Layout, Manifest, Other, Seen, Standing, State, Tree, Wanted, arch_of, parse_version
 from .parse import names_path, package_of, parse_state, unit_commands, version_file
+from .plan import link_targets
 
 _UNIT_DIRECTORIES = (
     "/etc/systemd/system",
@@ -28,12 +29,11 @@ _OWNER_QUERIES = (["dpkg-query", "-S"], ["rpm", "-qf", "--qf", "%{NAME}"], ["apk
 
 def observe(host: Host, wanted: Wanted) -> Seen:
     layout = Layout(wanted.root)
-    state = _state(host, layout)
+    state = store_state(host, layout)
     installed = [name for name in host.listing(layout.root) if _is_tree(host, layout, name)]
     trees = {
         version: _tree(host, layout, version, state, wanted if not wanted.absent and version in wanted.versions else None) for version in installed
     }
-    links = _link_paths(wanted, state, installed)
     removable = [version for version in installed if wanted.absent or wanted.exclusive]
     return Seen(
         arch=wanted.arch or arch_of(*host.machine()),
@@ -41,28 +41,20 @@ def observe(host: Host, wanted: Wanted) -> Seen:
         trees=trees,
         default=_default(host, layout),
         state=state,
-        links={path: _standing(host, layout, path) for path in links},
+        links=_links(host, layout, wanted, state, installed),
         used=_used(host, layout, removable, wanted) if removable else {},
         others=tuple(_others(host, layout)),
     )
 
 
-def link_targets(wanted: Wanted, versions: Iterable[str], has_default: bool) -> Dict[str, str]:
-    """The links that a wish asks for: path → target."""
-    layout = Layout(wanted.root)
-    links = {}
-    if wanted.links:
-        links.update({f"{wanted.links}/go{version}": f"{layout.tree(version)}/bin/go" for version in versions})
-        if has_default:
-            links.update({f"{wanted.links}/{name}": f"{layout.current}/bin/{name}" for name in ("go", "gofmt")})
-    if wanted.compat_link and has_default:
-        links[wanted.compat_link] = layout.current
+def _links(host: Host, layout: Layout, wanted: Wanted, state: State, installed: List[str]) -> Dict[str, Standing]:
+    wished = link_targets(wanted, [*installed, *(() if wanted.absent else wanted.versions)], True)
+    links = {path: _standing(host, layout, path) for path in {*wished, *state.links}}
+    for aside in state.saved.values():
+        seen = host.stat(aside)
+        ours = seen is None or (seen.kind == "link" and seen.target.startswith(layout.root + "/"))
+        links[aside] = Standing(None) if seen is None or ours else Standing(seen.target or seen.kind, "moved aside")
     return links
-
-
-def _link_paths(wanted: Wanted, state: State, installed: List[str]) -> List[str]:
-    wished = link_targets(wanted, set(installed) | set(wanted.versions if not wanted.absent else ()), True)
-    return sorted({*wished, *state.links, *state.saved.values()})
 
 
 def _is_tree(host: Host, layout: Layout, name: str) -> bool:
@@ -70,7 +62,7 @@ def _is_tree(host: Host, layout: Layout, name: str) -> bool:
     return seen is not None and seen.kind == "directory"
 
 
-def _state(host: Host, layout: Layout) -> State:
+def store_state(host: Host, layout: Layout) -> State:
     if host.stat(layout.state) is None:
         return State()
     return parse_state(host.read(layout.state), layout.state)

@@ -4,12 +4,11 @@
 """From what is wished and what is seen to what must change. Pure."""
 
 import os
-from typing import Dict, List, NamedTuple, Sequence, Set, Tuple
+from typing import Dict, Iterable, List, NamedTuple, Sequence, Set, Tuple
 
 from ..errors import GoHostError
 from ..plan import Plan, Step
 from .model import Layout, Seen, State, Wanted, parse_line, parse_version
-from .observe import link_targets
 
 _NAMED = 10  # problems of a tree that an error names
 
@@ -28,6 +27,19 @@ class Decision(NamedTuple):
         return [step.argument for step in self.plan.steps if step.action in ("install", "repair")]
 
 
+def link_targets(wanted: Wanted, versions: Iterable[str], has_default: bool) -> Dict[str, str]:
+    """The links that a wish asks for: path → target."""
+    layout = Layout(wanted.root)
+    links = {}
+    if wanted.links:
+        links.update({f"{wanted.links}/go{version}": f"{layout.tree(version)}/bin/go" for version in versions})
+        if has_default:
+            links.update({f"{wanted.links}/{name}": f"{layout.current}/bin/{name}" for name in ("go", "gofmt")})
+    if wanted.compat_link and has_default:
+        links[wanted.compat_link] = layout.current
+    return links
+
+
 def plan(wanted: Wanted, seen: Seen) -> Decision:
     layout = Layout(wanted.root)
     fetch = [] if wanted.absent else _fetch(layout, wanted, seen)
@@ -38,13 +50,15 @@ def plan(wanted: Wanted, seen: Seen) -> Decision:
     steps = fetch[:]
     if default and default != seen.default:
         steps.append(Step("default", layout.current, seen.default or None, default))
-    targets = link_targets(wanted, remaining, bool(default)) if remaining else {}
+    ours = [version for version in remaining if version not in seen.trees or not seen.trees[version].foreign or wanted.repair]
+    targets = link_targets(wanted, ours, bool(default)) if remaining else {}
     link_steps, saved = _links(wanted, seen, targets)
     steps += link_steps
+    forget = seen.exists and not remaining
+    if forget and seen.default:
+        steps.append(Step("forget_default", layout.current, seen.default, None))
     steps += [Step("remove", layout.tree(version), version, None, version) for version in sorted(removed, key=_sort_key)]
-    if seen.exists and not remaining:
-        if seen.default:
-            steps.append(Step("forget_default", layout.current, seen.default, None))
+    if forget:
         steps.append(Step("forget", layout.private, "the store's state", None))
     history = _history(seen.state.history, seen.default, default, remaining)
     state = State(history, tuple(sorted(targets)), saved, seen.state.go_env)
@@ -135,7 +149,7 @@ def _history(history: Sequence[str], before: str, after: str, remaining: Sequenc
 
 def _links(wanted: Wanted, seen: Seen, targets: Dict[str, str]) -> Tuple[List[Step], Dict[str, str]]:
     steps = []
-    saved = {path: aside for path, aside in seen.state.saved.items() if seen.links[aside].what is not None and seen.links[aside].owner}
+    saved = {path: aside for path, aside in seen.state.saved.items() if seen.links[aside].owner}
     for path, target in sorted(targets.items()):
         standing = seen.links[path]
         if standing.what == target and not standing.owner:

@@ -47,8 +47,10 @@ def private_dir(path: Path) -> Path:
         seen = path.stat()
     except OSError as error:
         raise GoHostError("cannot use the cache directory", path, f"{error.strerror}: set XDG_CACHE_HOME to a directory of your own.") from error
-    if seen.st_uid != os.geteuid() or stat.S_IMODE(seen.st_mode) & 0o022:
-        raise GoHostError("the cache directory is another user's, or open to others", path, "Remove it, or set XDG_CACHE_HOME to a directory of your own.")
+    if not stat.S_ISDIR(seen.st_mode) or seen.st_uid != os.geteuid() or stat.S_IMODE(seen.st_mode) & 0o022:
+        raise GoHostError(
+            "the cache directory is no directory, another user's, or open to others", path, "Remove it, or set XDG_CACHE_HOME to a directory of your own."
+        )
     return path
 
 
@@ -70,7 +72,11 @@ def turn(lock: Path, origin: str = "", share: type[GoHostError] = GoHostError) -
     failure as SharedFailure, instead of a hundred forks waiting for a hundred timeouts one after the other."""
     began = time.time()
     origin = hashlib.sha256(origin.encode()).hexdigest()
-    with open(os.open(lock, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600), "r+b") as file:
+    try:
+        handle = os.open(lock, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
+    except OSError as error:
+        raise GoHostError("cannot use the lock file in the cache directory", lock, error.strerror) from error
+    with open(handle, "r+b") as file:
         fcntl.flock(file, fcntl.LOCK_EX)
         with suppress(ValueError, KeyError, TypeError):
             note = json.loads(file.read())

@@ -96,7 +96,7 @@ def split_credentials(url: str) -> tuple[str, Optional[str], Optional[str]]:
 
 def join_credentials(url: str, username: Optional[str], password: Optional[str]) -> str:
     """The other way round, for a `get` that takes nothing but a URL."""
-    if username is None:
+    if not username:
         return url
     parts = urlsplit(url)
     return urlunsplit(parts._replace(netloc=f"{quote(username, safe='')}:{quote(password or '', safe='')}@{parts.netloc}"))

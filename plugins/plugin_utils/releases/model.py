@@ -5,9 +5,9 @@
 
 from typing import Any, Mapping, NamedTuple, Optional
 
-# An archive to try, JSON all through, so that it can be handed to the module on the host:
+# The fields of toolchain.model.Candidate as JSON, so that it can be handed to the module on the host:
 #   source ("official", "mirror", "file", "goproxy"), source_index, format ("tar.gz", "zip"), url and path (one of them is ""),
-#   username and password (None: none), digests (one of them must match), authority (who says so),
+#   username and password ("": none), digests (one of them must match), authority (who says so),
 #   fallback ("always": whatever fails, try the next; "not_found": only after 404 or 410, any other failure ends this source).
 Candidate = dict[str, Any]
 

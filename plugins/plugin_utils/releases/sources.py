@@ -51,13 +51,13 @@ def _source(entry: Mapping[str, Any], where: str) -> Source:
 
 
 def proxy_urls(sources: Sequence[Source], goproxy: Optional[str]) -> list[str]:
-    """Base URLs of the http(s) proxies among the sources, credentials inside: for SumDB and check_latest, whose `get` takes only a URL."""
+    """Base URLs of the proxies among the sources, credentials inside: for SumDB and check_latest, whose `get` takes only a URL."""
     bases = [
         proxies.join_credentials(base, username, password)
         for source in sources
         if source.type == "goproxy" and (source.url or goproxy)
         for base, username, password, _ in _proxies(source, goproxy)
-        if base != proxies.DIRECT and not base.startswith("file:")
+        if base != proxies.DIRECT
     ]
     return list(dict.fromkeys(bases))
 
@@ -126,7 +126,7 @@ def _proxies(source: Source, goproxy: Optional[str]) -> list[tuple[str, Optional
 def _places(version: str, arch: str, source: Source, goproxy: Optional[str]) -> Iterator[tuple[str, Candidate]]:
     """(format, where) of what a source may have. What a directory has is known only on the machine that fetches: each name is a candidate."""
     archive, module = archive_name(version, arch), proxies.escape(module_version(version, arch))
-    place: Candidate = {"url": "", "path": "", "username": source.username, "password": source.password, "fallback": "always"}
+    place: Candidate = {"url": "", "path": "", "username": source.username or "", "password": source.password or "", "fallback": "always"}
     if source.type in ("official", "mirror"):
         base = source.url or OFFICIAL
         yield "tar.gz", {**place, "url": f"{base.rstrip('/')}/{archive}"}
@@ -136,4 +136,4 @@ def _places(version: str, arch: str, source: Source, goproxy: Optional[str]) -> 
         yield "zip", {**place, "path": f"{source.path.rstrip('/')}/{MODULE}/@v/{module}.zip"}
     elif source.url or goproxy:
         for base, username, password, fallback in _proxies(source, goproxy):
-            yield "zip", {**place, "url": f"{base}/{MODULE}/@v/{module}.zip", "username": username, "password": password, "fallback": fallback}
+            yield "zip", {**place, "url": f"{base}/{MODULE}/@v/{module}.zip", "username": username or "", "password": password or "", "fallback": fallback}

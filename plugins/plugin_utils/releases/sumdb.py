@@ -7,7 +7,6 @@ An answer counts when its record is proved to be in a tree with a signed head, a
 of one log. Whose server hands out the bytes does not matter.
 """
 
-import os
 import re
 from pathlib import Path
 from typing import Callable, Optional, Sequence
@@ -91,10 +90,16 @@ class SumDB:
         except BadAnswer as error:
             raise BadAnswer("the stored tree head of the checksum database is damaged", latest, "Remove it if you know why.") from error
         older, newer = sorted((seen, head), key=lambda one: one.size)
-        tree = Tree(newer, lambda *tile: self._read(tile_path(*tile)), self._keep_tile)
-        if tree.root(older.size) != older.root:
-            what = f"tree of {head.size} records, after one of {seen.size} was seen"
-            raise BadAnswer("the checksum database's history was rewritten", what, f"Trust neither until you know why; what was seen is in {latest}.")
+        rewritten = f"tree of {head.size} records, after one of {seen.size} was seen", f"Trust neither until you know why; what was seen is in {latest}."
+        try:
+            tree = Tree(newer, lambda *tile: self._read(tile_path(*tile)), self._keep_tile)
+            same = tree.root(older.size) == older.root
+        except BadAnswer as error:
+            if newer is head:
+                raise
+            raise BadAnswer("the checksum database does not show the history it showed before", rewritten[0], str(error)) from error
+        if not same:
+            raise BadAnswer("the checksum database's history was rewritten", *rewritten)
         if newer.note != kept:
             write_atomically(latest, newer.note)
         return tree
@@ -147,5 +152,5 @@ class SumDB:
     def _write(self, path: str, data: bytes) -> None:
         target = self._dir / path
         if not self._trust_disk or not target.exists():
-            os.makedirs(target.parent, mode=0o700, exist_ok=True)
+            private_dir(target.parent)
             write_atomically(target, data)

@@ -1,0 +1,347 @@
+# Copyright (c) 2026 the gohost.linux authors
+# GNU General Public License v3.0 or later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Does what the plan says: stage, verify, rename. Whatever kills it leaves a working `go`, and the next run cleans up."""
+
+import contextlib
+import os
+import time
+from typing import BinaryIO, Callable, Dict, Iterator, List, NamedTuple, Optional, Sequence, Tuple
+
+from ..errors import GoHostError
+from ..host import Host, explained
+from ..plan import Step
+from . import archive
+from . import manifest as manifests
+from .download import Credentials, FetchError, HttpSettings, download, redact
+from .model import Candidate, Layout, Manifest, Provenance, State, module_version
+from .observe import tree_entries
+from .parse import render_state, version_file
+from .plan import Decision
+
+_MIB = 1 << 20
+Progress = Callable[[int, Optional[int]], None]
+
+
+class Installed(NamedTuple):
+    """What an install took. bytes: over the wire; seconds: from the first byte asked for to the staged tree."""
+
+    bytes: int
+    seconds: float
+    refused: Tuple[str, ...]  # sources tried before, and why they would not do
+
+
+def preflight(host: Host, decision: Decision) -> None:
+    """Refuse what cannot be done for want of rights, before anything changes."""
+    for directory in sorted({os.path.dirname(step.thing) for step in decision.plan.steps}):
+        existing = directory
+        while host.stat(existing) is None:
+            existing = os.path.dirname(existing)
+        if not host.writable(existing):
+            raise GoHostError(
+                f"directory is read-only for uid {host.euid()}", existing, "Use become, or choose root and links among this user's own directories."
+            )
+
+
+@contextlib.contextmanager
+def alone(host: Host, layout: Layout, timeout: float, create: bool) -> Iterator[None]:
+    """Hold the store against other runs. With create its root is made if need be, and goes again if it stays empty."""
+    made = []
+    if create:
+        _directories(host, layout.root, made)
+    try:
+        if host.stat(layout.root) is None:
+            yield
+        else:
+            with host.lock(layout.root, timeout):
+                yield
+    finally:
+        for directory in reversed(made):
+            if host.stat(directory) is not None and not host.listing(directory):
+                host.remove(directory)
+
+
+def _directories(host: Host, path: str, made: List[str]) -> None:
+    if host.stat(path) is None:
+        _directories(host, os.path.dirname(path), made)
+        host.mkdir(path, 0o755)
+        made.append(path)
+
+
+def clean(host: Host, layout: Layout, state: State) -> None:
+    """Finish or remove what a killed run left."""
+    for name in host.listing(layout.stage):
+        if name.startswith("relabel-") and host.stat(layout.tree(name[len("relabel-") :])) is not None:
+            host.relabel(layout.tree(name[len("relabel-") :]))
+        _discard(host, f"{layout.stage}/{name}")
+    for path in (*state.links, layout.current):
+        swap = path + ".gohost-swap"  # of Host.exchange without renameat2
+        if host.stat(swap) is not None:
+            host.rename(swap, path if host.stat(path) is None else _aside(path))
+        _discard(host, _new(path))
+    for version in host.listing(layout.manifests):
+        if host.stat(layout.tree(version)) is None:
+            host.remove(layout.manifest(version))
+    for aside in state.saved.values():
+        seen = host.stat(aside)
+        if seen is not None and seen.kind == "link" and seen.target.startswith(layout.root + "/"):
+            host.remove(aside)
+
+
+def apply(
+    host: Host,
+    layout: Layout,
+    decision: Decision,
+    state: State,
+    arch: str,
+    candidates: Dict[str, Sequence[Candidate]],
+    settings: HttpSettings,
+    progress: Optional[Progress] = None,
+) -> Dict[str, Installed]:
+    """Carry out a decision made from the given state, in a store that is held alone; returns what was installed."""
+    try:
+        return _apply(host, layout, decision, state, arch, candidates, settings, progress)
+    except OSError as error:
+        raise explained(error) from None
+    finally:
+        for name in host.listing(layout.stage):
+            if not name.startswith("relabel-"):
+                _discard(host, f"{layout.stage}/{name}")
+        if host.stat(layout.private) is not None and host.stat(layout.state) is None and not host.listing(layout.manifests):
+            host.remove_tree(layout.private)  # nothing came of it: the host is as before
+
+
+def _apply(
+    host: Host,
+    layout: Layout,
+    decision: Decision,
+    state: State,
+    arch: str,
+    candidates: Dict[str, Sequence[Candidate]],
+    settings: HttpSettings,
+    progress: Optional[Progress],
+) -> Dict[str, Installed]:
+    steps = decision.plan.steps
+    forgets = any(step.action == "forget" for step in steps)
+    installed = {}
+    staged = []
+    if not forgets:
+        for directory in (layout.private, layout.manifests, layout.stage):
+            if host.stat(directory) is None:
+                host.mkdir(directory, 0o755)
+    for step in steps:
+        if step.action in ("install", "repair"):
+            manifest, installed[step.argument] = _stage(host, layout, step.argument, arch, state, candidates[step.argument], settings, progress)
+            staged.append((step, manifest))
+    if staged:
+        host.sync(layout.root)
+    if decision.state != state and not forgets:
+        # What a run may make is written down before it is made, so that no kill leaves a link that nobody knows.
+        links = tuple(sorted({*state.links, *decision.state.links}))
+        _replace(host, layout, layout.state, render_state(state._replace(links=links, saved={**state.saved, **decision.state.saved})))
+    for step, manifest in staged:
+        _publish(host, layout, step, manifest)
+    for step in steps:
+        _DO.get(step.action, _nothing)(host, layout, step)
+    if decision.state != state and not forgets:
+        _replace(host, layout, layout.state, render_state(decision.state))
+    return installed
+
+
+def _stage(
+    host: Host,
+    layout: Layout,
+    version: str,
+    arch: str,
+    state: State,
+    candidates: Sequence[Candidate],
+    settings: HttpSettings,
+    progress: Optional[Progress],
+) -> Tuple[Manifest, Installed]:
+    """A verified tree in the staging directory, from the first candidate that has one."""
+    start = time.monotonic()
+    refused: List[str] = []
+    ended = -1
+    for candidate in candidates:
+        if candidate.source_index == ended:
+            continue
+        tree = f"{layout.stage}/{version}"
+        try:
+            with contextlib.ExitStack() as stack:
+                source, transferred = _open(host, layout, candidate, version, stack, settings, progress)
+                _need(host, layout, archive.unpacked_size(source, candidate.format))
+                host.mkdir(tree, 0o755)
+                unpacked = _unpack(host, source, tree, candidate, version, arch)
+            _check(host, tree, version, candidate, unpacked.digest)
+            return _manifest(host, layout, tree, version, arch, state, candidate, unpacked), Installed(
+                transferred, time.monotonic() - start, tuple(refused)
+            )
+        except GoHostError as error:
+            refused.append(f"{candidate.source} {redact(candidate.url) or candidate.path}: {error}")
+            if candidate.fallback == "not_found" and not (isinstance(error, FetchError) and error.not_found):
+                ended = candidate.source_index
+            _discard(host, tree)
+            _discard(host, f"{layout.stage}/download")
+    raise GoHostError(f"Go {version} for linux-{arch} could not be had from any source", " | ".join(refused))
+
+
+def _open(
+    host: Host,
+    layout: Layout,
+    candidate: Candidate,
+    version: str,
+    stack: contextlib.ExitStack,
+    settings: HttpSettings,
+    progress: Optional[Progress],
+) -> Tuple[BinaryIO, int]:
+    """The archive as an open file, and the bytes that came over the wire for it."""
+    if candidate.path:
+        seen = host.stat(candidate.path)
+        if seen is None:
+            raise FetchError("no such file", candidate.path, not_found=True)
+        return stack.enter_context(host.open(candidate.path)), 0
+    path = f"{layout.stage}/download"
+    target = stack.enter_context(host.open_new(path))
+    host.remove(path)  # it lives as long as it is open, whatever kills this process
+
+    def watched(have: int, total: Optional[int]) -> None:
+        if total is not None and have <= _MIB:
+            _need(host, layout, total - have)
+        if progress is not None:
+            progress(have, total)
+
+    credentials = Credentials(candidate.username, candidate.password) if candidate.username else None
+    done = download(candidate.url, target, settings, credentials, watched)
+    target.seek(0)
+    return target, done.transferred
+
+
+def _need(host: Host, layout: Layout, size: int) -> None:
+    free = host.free_bytes(layout.stage)
+    need = size + size // 8  # 12,000 files end half a block each
+    if need > free:
+        raise OSError(28, f"no space left: {need // _MIB + 1} MiB needed, {free // _MIB} MiB free", layout.root)
+
+
+def _unpack(host: Host, source: BinaryIO, tree: str, candidate: Candidate, version: str, arch: str) -> archive.Unpacked:
+    if candidate.format == "tar.gz":
+        return archive.unpack_tar(host, source, tree)
+    return archive.unpack_zip(host, source, tree, f"golang.org/toolchain@{module_version(version, arch)}/")
+
+
+def _check(host: Host, tree: str, version: str, candidate: Candidate, digest: str) -> None:
+    if digest not in candidate.digests:
+        wanted = " or ".join(candidate.digests)
+        raise GoHostError("digest differs", f"the archive has {digest}, {candidate.authority} says {wanted}", "Do not use this archive: find out who changed it.")
+    stated = version_file(host.read(f"{tree}/VERSION")) if host.stat(f"{tree}/VERSION") is not None else ""
+    if stated != version:
+        raise GoHostError("archive holds another release", f"VERSION says {stated or 'nothing'}, asked was {version}")
+
+
+def _manifest(
+    host: Host, layout: Layout, tree: str, version: str, arch: str, state: State, candidate: Candidate, unpacked: archive.Unpacked
+) -> Manifest:
+    path = f"{tree}/{manifests.GO_ENV}"
+    go_env = host.read(path).decode() if host.stat(path) is not None else ""
+    if state.go_env:
+        _replace(host, layout, path, manifests.go_env(go_env, state.go_env).encode())
+    seen = host.stat(tree)
+    assert seen is not None
+    return Manifest(
+        version=version,
+        arch=arch,
+        provenance=Provenance(unpacked.digest, candidate.authority, candidate.source, candidate.format, redact(candidate.url) or candidate.path),
+        owner=f"{seen.uid}:{seen.gid}",
+        stat_digest=manifests.stat_digest(tree_entries(host, tree)),
+        go_env=go_env,
+        members=unpacked.members,
+    )
+
+
+def _publish(host: Host, layout: Layout, step: Step, manifest: Manifest) -> None:
+    """Make a staged tree visible: the manifest first, for a tree without one is nobody's."""
+    version = step.argument
+    host.create(f"{layout.stage}/relabel-{version}", 0o600, ())
+    _replace(host, layout, layout.manifest(version), manifests.render(manifest))
+    if step.action == "repair":
+        host.exchange(f"{layout.stage}/{version}", step.thing)
+    else:
+        host.rename(f"{layout.stage}/{version}", step.thing)
+    host.relabel(step.thing)
+    host.remove(f"{layout.stage}/relabel-{version}")
+
+
+def _replace(host: Host, layout: Layout, path: str, data: bytes) -> None:
+    new = f"{layout.stage}/new"
+    host.create(new, 0o644, (data,))
+    host.rename(new, path)
+
+
+def _discard(host: Host, path: str) -> None:
+    seen = host.stat(path)
+    if seen is not None:
+        (host.remove_tree if seen.kind == "directory" else host.remove)(path)
+
+
+def _new(path: str) -> str:
+    return f"{os.path.dirname(path)}/.{os.path.basename(path)}.gohost-new"
+
+
+def _aside(path: str) -> str:
+    return f"{os.path.dirname(path)}/.{os.path.basename(path)}.gohost-saved"
+
+
+def _default(host: Host, layout: Layout, step: Step) -> None:
+    host.symlink(str(step.after), _new(step.thing))
+    host.rename(_new(step.thing), step.thing)
+    host.relabel(step.thing)
+
+
+def _link(host: Host, layout: Layout, step: Step) -> None:
+    _directories(host, os.path.dirname(step.thing), [])
+    new = step.argument or _new(step.thing)
+    host.symlink(str(step.after), new)
+    if step.argument:
+        host.exchange(new, step.thing)
+    else:
+        host.rename(new, step.thing)
+    host.relabel(step.thing)
+
+
+def _unlink(host: Host, layout: Layout, step: Step) -> None:
+    if step.argument:
+        host.exchange(step.argument, step.thing)
+        host.remove(step.argument)
+    else:
+        host.remove(step.thing)
+
+
+def _remove(host: Host, layout: Layout, step: Step) -> None:
+    trash = f"{layout.stage}/removed-{step.argument}"
+    host.rename(step.thing, trash)
+    host.remove(layout.manifest(step.argument))
+    host.remove_tree(trash)
+
+
+def _forget(host: Host, layout: Layout, step: Step) -> None:
+    host.remove_tree(layout.private)
+    if not host.listing(layout.root):
+        host.remove(layout.root)
+
+
+def _forget_default(host: Host, layout: Layout, step: Step) -> None:
+    host.remove(step.thing)
+
+
+def _nothing(host: Host, layout: Layout, step: Step) -> None:
+    """Installs and repairs are done before the steps that rest on them."""
+
+
+_DO: Dict[str, Callable[[Host, Layout, Step], None]] = {
+    "default": _default,
+    "link": _link,
+    "unlink": _unlink,
+    "remove": _remove,
+    "forget": _forget,
+    "forget_default": _forget_default,
+}

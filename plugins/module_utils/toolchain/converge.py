@@ -1,0 +1,52 @@
+# Copyright (c) 2026 the gohost.linux authors
+# GNU General Public License v3.0 or later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The way of one call: observe, plan, apply, observe again."""
+
+from typing import Dict, NamedTuple, Sequence
+
+from ..errors import GoHostError
+from ..host import Host
+from . import apply
+from .download import HttpSettings
+from .model import Candidate, Layout, Seen, Wanted
+from .observe import observe, store_state
+from .plan import Decision, plan
+
+
+class Outcome(NamedTuple):
+    """done is False in check mode, when nothing had to be done, and when archives are missing for which no candidates came."""
+
+    before: Seen
+    decision: Decision
+    after: Seen
+    installed: Dict[str, apply.Installed]
+    done: bool
+
+
+def converge(
+    host: Host, wanted: Wanted, candidates: Dict[str, Sequence[Candidate]], settings: HttpSettings, lock_timeout: float = 300.0, check: bool = False
+) -> Outcome:
+    """Make the host as wanted, or with check say what that takes. candidates are by version, in the order to try."""
+    layout = Layout(wanted.root)
+    if check:
+        return _predicted(host, wanted)
+    with apply.alone(host, layout, lock_timeout, create=bool(candidates)):
+        apply.clean(host, layout, store_state(host, layout))
+        outcome = _predicted(host, wanted)
+        seen, decision = outcome.before, outcome.decision
+        if set(decision.archives) - set(candidates) or (not decision.plan.changed and decision.state == seen.state):
+            return outcome
+        installed = apply.apply(host, layout, decision, seen.state, seen.arch, candidates, settings)
+        after = observe(host, wanted._replace(verify="quick"))
+        left = plan(wanted, after).plan.steps
+        if left:
+            raise GoHostError("the host is not as it should be after the run", f"{left[0].action} {left[0].thing}", "Does something else change it?")
+        return Outcome(seen, decision, after, installed, True)
+
+
+def _predicted(host: Host, wanted: Wanted) -> Outcome:
+    seen = observe(host, wanted)
+    decision = plan(wanted, seen)
+    apply.preflight(host, decision)
+    return Outcome(seen, decision, seen, {}, False)
