@@ -15,7 +15,7 @@ TOOL = ROOT / "tools/make_index.py"
 
 
 def run(*argv: str) -> "subprocess.CompletedProcess[str]":
-    return subprocess.run([sys.executable, str(TOOL), *argv], stdout=subprocess.PIPE, stderr=subprocess.PIPE, universal_newlines=True, check=False)
+    return subprocess.run([sys.executable, str(TOOL), *argv], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, check=False)
 
 
 def make(directory: Path, releases: list[Any], official: Any = None, h1: Any = ()) -> Path:
