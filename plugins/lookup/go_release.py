@@ -83,7 +83,7 @@ _raw:
 
 import datetime
 import os
-from typing import Any, Optional
+from typing import Any
 
 from ansible.errors import AnsibleError
 from ansible.plugins.lookup import LookupBase
@@ -94,10 +94,10 @@ from ansible_collections.gohost.linux.plugins.plugin_utils.releases import cache
 from ansible_collections.gohost.linux.plugins.plugin_utils.releases.model import Index
 
 
-class LookupModule(LookupBase):  # type: ignore[misc]
+class LookupModule(LookupBase):
     """One answer for each term."""
 
-    def run(self, terms: list[Any], variables: Optional[dict[str, Any]] = None, **kwargs: Any) -> list[Any]:
+    def run(self, terms: list[Any], variables: dict[str, Any] | None = None, **kwargs: Any) -> list[Any]:
         self.set_options(var_options=variables, direct=kwargs)
         try:
             known = self._known()
@@ -118,7 +118,7 @@ class LookupModule(LookupBase):  # type: ignore[misc]
         urls = sources.proxy_urls(sources.parse(None, known), known)
         return official.check_latest(index.load(), lambda url: get(url, settings), urls, live)
 
-    def _asked(self, term: Any, variables: Optional[dict[str, Any]]) -> Any:
+    def _asked(self, term: Any, variables: dict[str, Any] | None) -> Any:
         if not isinstance(term, str) or not requirement.is_file(term):
             return term
         path = os.path.expanduser(term)

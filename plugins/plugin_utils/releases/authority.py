@@ -6,7 +6,8 @@
 import base64
 import binascii
 import re
-from typing import Any, Callable, Mapping, Optional
+from collections.abc import Callable, Mapping
+from typing import Any
 
 from ...module_utils.errors import GoHostError
 from ...module_utils.toolchain.model import ARCHES, module_version, parse_version
@@ -45,8 +46,8 @@ def digests(
     archive_format: str,
     user: Checksums,
     index: Index,
-    sumdb: Optional[SumDB] = None,
-    official: Optional[Callable[[], Official]] = None,
+    sumdb: SumDB | None = None,
+    official: Callable[[], Official] | None = None,
 ) -> Digests:
     """What the archive of this format ("tar.gz": the official one, "zip": the toolchain module) must match, and who says so.
 
@@ -62,7 +63,7 @@ def digests(
     return _of_module(version, arch, index, sumdb)
 
 
-def _of_archive(version: str, arch: str, index: Index, official: Optional[Callable[[], Official]]) -> Digests:
+def _of_archive(version: str, arch: str, index: Index, official: Callable[[], Official] | None) -> Digests:
     if (version, arch) in index.sha256:
         return Digests((f"sha256:{index.sha256[version, arch]}",), "bundled index")
     reason = "the official list was not asked"
@@ -78,7 +79,7 @@ def _of_archive(version: str, arch: str, index: Index, official: Optional[Callab
     raise NoAuthority("no sha256 is known for the official archive", f"{version} {arch}", f"The bundled index has none, and: {reason}")
 
 
-def _of_module(version: str, arch: str, index: Index, sumdb: Optional[SumDB]) -> Digests:
+def _of_module(version: str, arch: str, index: Index, sumdb: SumDB | None) -> Digests:
     reason = "the checksum database was not asked"
     if sumdb is not None:
         try:

@@ -10,9 +10,10 @@ import os
 import stat
 import tempfile
 import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import BinaryIO, Callable, Iterator, Mapping, NamedTuple, Optional, Sequence
+from typing import BinaryIO, NamedTuple
 
 from ...module_utils.errors import GoHostError
 
@@ -20,7 +21,7 @@ from ...module_utils.errors import GoHostError
 class SharedFailure(GoHostError):
     """What another process, whom this one waited for, failed with. `not_found` and `status` as the error there had them."""
 
-    def __init__(self, what: str, status: Optional[int], not_found: bool) -> None:
+    def __init__(self, what: str, status: int | None, not_found: bool) -> None:
         super().__init__(what)
         self.status = status
         self.not_found = not_found
@@ -145,7 +146,7 @@ class DownloadCache:
         write_atomically(_stamp_of(kept), _looks(kept))
 
     @staticmethod
-    def _good(kept: Path, verify: Optional[Callable[[str], object]]) -> bool:
+    def _good(kept: Path, verify: Callable[[str], object] | None) -> bool:
         try:
             if _stamp_of(kept).read_bytes() != _looks(kept):
                 return False

@@ -5,7 +5,7 @@
 
 import re
 import subprocess
-from typing import Callable, Mapping, Optional
+from collections.abc import Callable, Mapping
 from urllib.parse import quote, unquote, urlsplit, urlunsplit
 
 from ...module_utils.errors import GoHostError
@@ -55,12 +55,12 @@ def _checked(entry: str) -> str:
     return url.rstrip("/")
 
 
-def known(environ: Mapping[str, str], run_go_env: Optional[Callable[[Mapping[str, str]], Optional[str]]] = None) -> Optional[str]:
+def known(environ: Mapping[str, str], run_go_env: Callable[[Mapping[str, str]], str | None] | None = None) -> str | None:
     """The controller's GOPROXY: its environment, else what `go env` says, else None."""
     return environ.get("GOPROXY") or (run_go_env or go_env)(environ) or None
 
 
-def go_env(environ: Mapping[str, str]) -> Optional[str]:
+def go_env(environ: Mapping[str, str]) -> str | None:
     """`go env GOPROXY`, where there is a go; outside of any module, so that none makes it fetch another toolchain."""
     try:
         done = subprocess.run(
@@ -85,7 +85,7 @@ def escape(text: str) -> str:
     return re.sub(r"[A-Z]", lambda letter: "!" + letter.group().lower(), text)
 
 
-def split_credentials(url: str) -> tuple[str, Optional[str], Optional[str]]:
+def split_credentials(url: str) -> tuple[str, str | None, str | None]:
     """A URL without its user:password@, the user's name and the password."""
     parts = urlsplit(url)
     if parts.username is None:
@@ -94,7 +94,7 @@ def split_credentials(url: str) -> tuple[str, Optional[str], Optional[str]]:
     return urlunsplit(parts._replace(netloc=host)), unquote(parts.username), unquote(parts.password or "")
 
 
-def join_credentials(url: str, username: Optional[str], password: Optional[str]) -> str:
+def join_credentials(url: str, username: str | None, password: str | None) -> str:
     """The other way round, for a `get` that takes nothing but a URL."""
     if not username:
         return url

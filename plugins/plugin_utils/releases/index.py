@@ -4,9 +4,9 @@
 """The bundled index, which tools/make_index.py makes."""
 
 import json
+from collections.abc import Iterable
 from functools import lru_cache
 from pathlib import Path
-from typing import Iterable, Optional
 
 from ...module_utils.toolchain.model import parse_version
 from .model import Index, Line
@@ -26,7 +26,7 @@ def load() -> Index:
 
 def extended(index: Index, versions: Iterable[str]) -> Index:
     """The index and final releases heard of elsewhere; what is no final release is left out."""
-    found: dict[str, Optional[str]] = {}
+    found: dict[str, str | None] = {}
     for text in versions:
         version = parse_version(text)
         if version is not None and version.stage == 2:

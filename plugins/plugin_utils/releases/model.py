@@ -3,7 +3,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The words of releases: the index, life of a line, sources, digests."""
 
-from typing import Any, Mapping, NamedTuple, Optional
+from collections.abc import Mapping
+from typing import Any, NamedTuple
 
 # The fields of toolchain.model.Candidate as JSON, so that it can be handed to the module on the host:
 #   source ("official", "mirror", "file", "goproxy"), source_index, format ("tar.gz", "zip"), url and path (one of them is ""),
@@ -15,14 +16,14 @@ Candidate = dict[str, Any]
 class Line(NamedTuple):
     """A release line such as 1.26. Dates are ISO 8601; eol is None while nobody has announced it."""
 
-    released: Optional[str]
-    eol: Optional[str]
+    released: str | None
+    eol: str | None
 
 
 class Index(NamedTuple):
     """Which Go exists. Versions and architectures are written as in the names of downloads ("1.27.3", "armv6l")."""
 
-    releases: Mapping[str, Optional[str]]  # final releases → date; None: not known
+    releases: Mapping[str, str | None]  # final releases → date; None: not known
     lines: Mapping[str, Line]
     sha256: Mapping[tuple[str, str], str]  # (version, arch) → hex digest of the official archive, stated by two sources
     h1: Mapping[tuple[str, str], str]  # (version, arch) → "h1:…" of the toolchain module
@@ -33,9 +34,9 @@ class Lifecycle(NamedTuple):
 
     version: str
     line: str
-    released: Optional[str]
+    released: str | None
     supported: bool
-    eol: Optional[str]
+    eol: str | None
 
 
 class Proxy(NamedTuple):
@@ -51,8 +52,8 @@ class Source(NamedTuple):
     type: str
     url: str = ""
     path: str = ""
-    username: Optional[str] = None
-    password: Optional[str] = None
+    username: str | None = None
+    password: str | None = None
 
 
 class Digests(NamedTuple):

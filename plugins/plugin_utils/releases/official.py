@@ -6,8 +6,9 @@
 import json
 import re
 import time
+from collections.abc import Callable, Iterable
 from pathlib import Path
-from typing import Callable, Iterable, NamedTuple, Optional
+from typing import NamedTuple
 
 from ...module_utils.errors import GoHostError
 from ...module_utils.toolchain.model import ARCHES, archive_name, parse_version
@@ -64,7 +65,7 @@ class Live:
 
     def __init__(self, get: Callable[[str], bytes], cache_dir: Path, max_age: float = 600) -> None:
         self._get, self._file, self._max_age = get, cache_dir / "official.json", max_age
-        self._seen: Optional[Official] = None
+        self._seen: Official | None = None
 
     def __call__(self) -> Official:
         """GoHostError when go.dev does not answer, or answers something else."""
@@ -76,7 +77,7 @@ class Live:
                 raise GoHostError("cannot keep the official list of releases", self._file, error.strerror) from error
         return self._seen
 
-    def _kept(self) -> Optional[Official]:
+    def _kept(self) -> Official | None:
         try:
             if not 0 <= time.time() - self._file.stat().st_mtime < self._max_age:
                 return None
@@ -91,7 +92,7 @@ class Live:
         return seen
 
 
-def check_latest(index: Index, get: Callable[[str], bytes], proxies: Iterable[str], official: Optional[Callable[[], Official]]) -> Index:
+def check_latest(index: Index, get: Callable[[str], bytes], proxies: Iterable[str], official: Callable[[], Official] | None) -> Index:
     """The index and what the first source that answers knows beyond it: the official list (None: not asked), then the proxies.
 
     `proxies` are base URLs. GoHostError when nobody answers.

@@ -5,7 +5,7 @@
 
 import os
 import re
-from typing import Iterator, Optional
+from collections.abc import Iterator
 
 from ...module_utils.errors import GoHostError
 from ...module_utils.toolchain.model import parse_line, parse_version
@@ -19,7 +19,7 @@ def is_file(term: str) -> bool:
     return "/" in term or term in FILES
 
 
-def read(path: str, text: Optional[str] = None) -> str:
+def read(path: str, text: str | None = None) -> str:
     """What the file asks for, to be given to resolve: "1.27.3", "1.26", "stable". `text` spares reading the file.
 
     GoHostError for a file of another kind, one that cannot be read or names no version.
@@ -42,7 +42,7 @@ def read(path: str, text: Optional[str] = None) -> str:
     return asked.removeprefix("go")
 
 
-def _module(text: str) -> Optional[str]:
+def _module(text: str) -> str | None:
     """go.mod and go.work: the toolchain line, unless the go line asks for something newer (cmd/go/internal/toolchain/select.go)."""
     said: dict[str, str] = {}
     for words in _directives(text):
@@ -65,11 +65,11 @@ def _directives(text: str) -> Iterator[list[str]]:
         block = words[-1:] == ["("] or (block and words[:1] != [")"])
 
 
-def _go_version(text: str) -> Optional[str]:
+def _go_version(text: str) -> str | None:
     return next((line.split()[0] for line in _uncommented(text)), None)
 
 
-def _tool_versions(text: str) -> Optional[str]:
+def _tool_versions(text: str) -> str | None:
     """asdf's and mise's: `golang 1.27.3 1.26.1`, the first counts; `latest:1.26` is the newest of that line."""
     for words in map(str.split, _uncommented(text)):
         if words[0] in ("golang", "go") and len(words) > 1:

@@ -4,7 +4,6 @@
 """What a person asks for → one exact version, and how long it lives. Pure."""
 
 import datetime
-from typing import Optional
 
 from ...module_utils.errors import GoHostError
 from ...module_utils.toolchain.model import GoVersion, parse_line, parse_version
@@ -65,7 +64,7 @@ def _finals(index: Index) -> list[GoVersion]:
     return sorted(version for version in map(parse_version, index.releases) if version is not None and version.stage == 2)
 
 
-def _newest_of(line: tuple[int, int], index: Index) -> Optional[GoVersion]:
+def _newest_of(line: tuple[int, int], index: Index) -> GoVersion | None:
     return max((v for v in _finals(index) if (v.major, v.minor) == line), default=None)
 
 

@@ -3,7 +3,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The option `sources` → where each archive can be had, in the order to try."""
 
-from typing import Any, Callable, Iterator, Mapping, Optional, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any
 from urllib.parse import urlsplit
 
 from ...module_utils.errors import GoHostError
@@ -17,7 +18,7 @@ TYPES = ("official", "mirror", "file", "goproxy")
 OFFICIAL = "https://go.dev/dl"
 
 
-def parse(option: Optional[Sequence[Mapping[str, Any]]], goproxy: Optional[str]) -> list[Source]:
+def parse(option: Sequence[Mapping[str, Any]] | None, goproxy: str | None) -> list[Source]:
     """The option, checked; none given: official, then goproxy where one is known (`goproxy`: the controller's GOPROXY, or None)."""
     if not option:
         return [Source("official")] + ([Source("goproxy")] if goproxy is not None else [])
@@ -50,7 +51,7 @@ def _source(entry: Mapping[str, Any], where: str) -> Source:
     return Source(kind, url, given.get("path", ""), username, password)
 
 
-def proxy_urls(sources: Sequence[Source], goproxy: Optional[str]) -> list[str]:
+def proxy_urls(sources: Sequence[Source], goproxy: str | None) -> list[str]:
     """Base URLs of the proxies among the sources, credentials inside: for SumDB and check_latest, whose `get` takes only a URL."""
     bases = [
         proxies.join_credentials(base, username, password)
@@ -66,13 +67,13 @@ def candidates(
     version: str,
     arch: str,
     sources: Sequence[Source],
-    goproxy: Optional[str],
+    goproxy: str | None,
     digests: Callable[[str], Digests],
     left_out: list[str],
 ) -> Iterator[Candidate]:
     """Yields what to try, in order. `digests` says what an archive of a format must match, and is asked once per format and only when
     it comes to it; `left_out` gets a sentence for each source that has nothing to offer."""
-    known: dict[str, Optional[Digests]] = {}
+    known: dict[str, Digests | None] = {}
     for position, source in enumerate(sources):
         if source.type == "goproxy" and not (source.url or goproxy):
             left_out.append("goproxy: it has no url, and no GOPROXY is known on the controller")
@@ -95,7 +96,7 @@ def choose(
     version: str,
     arch: str,
     sources: Sequence[Source],
-    goproxy: Optional[str],
+    goproxy: str | None,
     digests: Callable[[str], Digests],
 ) -> tuple[list[Candidate], list[str]]:
     """All candidates, and why others are left out. GoHostError when there is none."""
@@ -112,7 +113,7 @@ def nothing(version: str, arch: str, left_out: Sequence[str]) -> GoHostError:
     return GoHostError("no verifiable source has this Go", f"{version} for linux-{arch}: {'; '.join(left_out) or 'sources is empty'}", hint)
 
 
-def _proxies(source: Source, goproxy: Optional[str]) -> list[tuple[str, Optional[str], Optional[str], str]]:
+def _proxies(source: Source, goproxy: str | None) -> list[tuple[str, str | None, str | None, str]]:
     """(base URL, username, password, fallback) of each proxy. The source's own credentials are for the first one and for no other host."""
     found = []
     for position, proxy in enumerate(proxies.parse(source.url or goproxy or "")):
@@ -123,7 +124,7 @@ def _proxies(source: Source, goproxy: Optional[str]) -> list[tuple[str, Optional
     return found
 
 
-def _places(version: str, arch: str, source: Source, goproxy: Optional[str]) -> Iterator[tuple[str, Candidate]]:
+def _places(version: str, arch: str, source: Source, goproxy: str | None) -> Iterator[tuple[str, Candidate]]:
     """(format, where) of what a source may have. What a directory has is known only on the machine that fetches: each name is a candidate."""
     archive, module = archive_name(version, arch), proxies.escape(module_version(version, arch))
     place: Candidate = {"url": "", "path": "", "username": source.username or "", "password": source.password or "", "fallback": "always"}

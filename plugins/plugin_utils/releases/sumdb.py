@@ -8,8 +8,8 @@ of one log. Whose server hands out the bytes does not matter.
 """
 
 import re
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Callable, Optional, Sequence
 
 from ...module_utils.errors import GoHostError
 from .cache import SharedFailure, private_dir, turn, write_atomically
@@ -40,7 +40,7 @@ class SumDB:
         self._get, self._proxies = get, proxies
         self._key = Key(key)
         self._dir = cache_dir / "sumdb" / self._key.name
-        self._base: Optional[str] = None
+        self._base: str | None = None
         self._from_disk = False
         self._trust_disk = True
 

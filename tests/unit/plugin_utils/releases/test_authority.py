@@ -1,10 +1,12 @@
 # Copyright (c) 2026 the gohost.linux authors
 # GNU General Public License v3.0 or later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any, Callable, Optional
+from typing import Any
 
 import pytest
+
 from ansible_collections.gohost.linux.plugins.module_utils.errors import GoHostError
 from ansible_collections.gohost.linux.plugins.plugin_utils.releases import authority, index, sumdb, tlog
 from ansible_collections.gohost.linux.plugins.plugin_utils.releases.official import Official
@@ -60,7 +62,7 @@ UNKNOWN = sumdb.NotRecorded("the checksum database does not know this module", "
         ("1.28.0", "amd64", {}, LIST, (f"sha256:{HEX}", "official JSON")),
     ],
 )
-def test_official_archives(version: str, arch: str, user: Any, official: Optional[Official], expected: tuple[str, str]) -> None:
+def test_official_archives(version: str, arch: str, user: Any, official: Official | None, expected: tuple[str, str]) -> None:
     database = Asked(AssertionError("an archive is no business of the checksum database"))
     found = authority.digests(version, arch, "tar.gz", authority.checksums(user), KNOWN, database, live(official))  # type: ignore[arg-type]
     assert found == ((expected[0],), expected[1])
@@ -152,7 +154,7 @@ def test_checksums() -> None:
         ({"1.27.3": {"amd64": [None]}}, "not a digest"),
     ],
 )
-def test_checksums_that_are_wrong(option: Any, message: Optional[str]) -> None:
+def test_checksums_that_are_wrong(option: Any, message: str | None) -> None:
     if message is None:
         assert authority.checksums(option) == {}
         return

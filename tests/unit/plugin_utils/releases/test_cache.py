@@ -8,10 +8,12 @@ import os
 import signal
 import threading
 import time
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any, BinaryIO, Callable
+from typing import Any, BinaryIO
 
 import pytest
+
 from ansible_collections.gohost.linux.plugins.module_utils.errors import GoHostError
 from ansible_collections.gohost.linux.plugins.plugin_utils.releases import cache
 
@@ -145,7 +147,7 @@ def test_a_full_disk_is_said(tmp_path: Path) -> None:
     def fetch(target: BinaryIO) -> None:
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
-    with pytest.raises(GoHostError, match="cannot write the download cache: .*No space left on device: make room"):
+    with pytest.raises(GoHostError, match=r"cannot write the download cache: .*No space left on device: make room"):
         obtain(tmp_path, fetch)
     assert kept(tmp_path) == {f"{NAME}.lock"}
 

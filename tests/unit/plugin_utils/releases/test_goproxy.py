@@ -2,10 +2,12 @@
 # GNU General Public License v3.0 or later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 import os
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Mapping, Optional
+from typing import Any
 
 import pytest
+
 from ansible_collections.gohost.linux.plugins.module_utils.errors import GoHostError
 from ansible_collections.gohost.linux.plugins.plugin_utils.releases import goproxy
 
@@ -61,8 +63,8 @@ def test_a_password_is_never_shown(text: str) -> None:
         ({}, "", None),
     ],
 )
-def test_known(environ: dict[str, str], said: Optional[str], expected: Optional[str]) -> None:
-    def run_go_env(given: Mapping[str, str]) -> Optional[str]:
+def test_known(environ: dict[str, str], said: str | None, expected: str | None) -> None:
+    def run_go_env(given: Mapping[str, str]) -> str | None:
         assert given is environ
         return said
 

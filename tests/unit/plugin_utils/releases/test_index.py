@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
 from ansible_collections.gohost.linux.plugins.plugin_utils.releases import index
 
 ROOT = Path(__file__).resolve().parents[4]
@@ -15,7 +16,7 @@ TOOL = ROOT / "tools/make_index.py"
 
 
 def run(*argv: str) -> "subprocess.CompletedProcess[str]":
-    return subprocess.run([sys.executable, str(TOOL), *argv], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, check=False)
+    return subprocess.run([sys.executable, str(TOOL), *argv], capture_output=True, text=True, check=False)
 
 
 def make(directory: Path, releases: list[Any], official: Any = None, h1: Any = ()) -> Path:

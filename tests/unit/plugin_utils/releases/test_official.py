@@ -3,10 +3,12 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 import json
 import os
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any, Callable
+from typing import Any
 
 import pytest
+
 from ansible_collections.gohost.linux.plugins.module_utils.errors import GoHostError
 from ansible_collections.gohost.linux.plugins.plugin_utils.releases import index, official
 
@@ -72,7 +74,8 @@ def test_what_is_not_the_list(data: bytes, message: str) -> None:
 
 
 def test_parse_list() -> None:
-    lines = b"v0.0.1-go1.28.1.linux-amd64\nv0.0.1-go1.28.2.darwin-arm64 2026-01-01T00:00:00Z\nv0.0.1-go1.29rc1.linux-arm 2026-01-01T00:00:00Z\r\nv0.0.1-go1.9.2rc2.linux-amd64\nrubbish\n\n"
+    dated = b"v0.0.1-go1.28.2.darwin-arm64 2026-01-01T00:00:00Z\nv0.0.1-go1.29rc1.linux-arm 2026-01-01T00:00:00Z\r\n"
+    lines = b"v0.0.1-go1.28.1.linux-amd64\n" + dated + b"v0.0.1-go1.9.2rc2.linux-amd64\nrubbish\n\n"
     assert official.parse_list(lines) == {"1.28.1", "1.29rc1"}
     assert official.parse_list(b"") == frozenset()
     with pytest.raises(GoHostError, match="a web page came"):
@@ -107,9 +110,7 @@ def test_check_latest_then_asks_the_proxies() -> None:
 
 
 def test_check_latest_without_an_answer() -> None:
-    with pytest.raises(
-        GoHostError, match="no source says which Go is the newest: no way; a web page came instead of the list of releases: https://a.test"
-    ) as refused:
+    with pytest.raises(GoHostError, match=r"which Go is the newest: no way; a web page came instead of the list of releases: https://a\.test") as refused:
         official.check_latest(index.load(), lambda url: b"<html>", ["https://user:hunter2@a.test"], failing("no way"))
     assert "hunter2" not in str(refused.value)
 

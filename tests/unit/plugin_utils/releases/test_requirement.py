@@ -4,6 +4,7 @@
 from pathlib import Path
 
 import pytest
+
 from ansible_collections.gohost.linux.plugins.module_utils.errors import GoHostError
 from ansible_collections.gohost.linux.plugins.plugin_utils.releases import requirement
 

@@ -2,9 +2,9 @@
 # GNU General Public License v3.0 or later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 import datetime
-from typing import Optional
 
 import pytest
+
 from ansible_collections.gohost.linux.plugins.module_utils.errors import GoHostError
 from ansible_collections.gohost.linux.plugins.plugin_utils.releases import index, resolve
 
@@ -82,5 +82,5 @@ def test_heard_of_elsewhere() -> None:
         ("1.20", "2026-12-20", [], ("1.20", "1.20", "2023-02-01", False, "2024-02-06")),
     ],
 )
-def test_lifecycle(version: str, today: str, more: list[str], expected: tuple[str, str, Optional[str], bool, Optional[str]]) -> None:
+def test_lifecycle(version: str, today: str, more: list[str], expected: tuple[str, str, str | None, bool, str | None]) -> None:
     assert resolve.lifecycle(version, index.extended(KNOWN, more), datetime.date.fromisoformat(today)) == expected

@@ -2,9 +2,10 @@
 # GNU General Public License v3.0 or later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 import json
-from typing import Any, Optional
+from typing import Any
 
 import pytest
+
 from ansible_collections.gohost.linux.plugins.module_utils.errors import GoHostError
 from ansible_collections.gohost.linux.plugins.module_utils.toolchain.model import Candidate
 from ansible_collections.gohost.linux.plugins.plugin_utils.releases import authority, goproxy, sources, tlog
@@ -25,7 +26,7 @@ def only_zip(archive_format: str) -> Digests:
     return H1
 
 
-def chosen(option: Any, known: Optional[str], digests: Any = both, version: str = "1.27.3", arch: str = "amd64") -> list[tuple[str, ...]]:
+def chosen(option: Any, known: str | None, digests: Any = both, version: str = "1.27.3", arch: str = "amd64") -> list[tuple[str, ...]]:
     found, _ = sources.choose(version, arch, sources.parse(option, known), known, digests)
     assert all(set(one) == set(Candidate._fields) for one in found), "the module takes them as they are"
     assert json.loads(json.dumps(found)) == found
@@ -76,7 +77,7 @@ def test_default_sources() -> None:
         ),
     ],
 )
-def test_candidates(option: Any, known: Optional[str], expected: list[tuple[str, ...]]) -> None:
+def test_candidates(option: Any, known: str | None, expected: list[tuple[str, ...]]) -> None:
     assert chosen(option, known) == expected
 
 
@@ -113,7 +114,7 @@ def test_what_nobody_vouches_for_is_left_out() -> None:
         ([{"type": "goproxy"}], "off", "goproxy: GOPROXY is off"),
     ],
 )
-def test_nothing_to_try(option: Any, known: Optional[str], message: str) -> None:
+def test_nothing_to_try(option: Any, known: str | None, message: str) -> None:
     with pytest.raises(GoHostError, match=message):
         chosen(option, known, only_zip)
 
@@ -157,7 +158,7 @@ def test_a_bad_answer_ends_it() -> None:
         ([{"type": "goproxy", "url": "direct", "username": "u", "password": "p"}], None, [(f"{goproxy.DIRECT}/{ZIP}", "", "")]),
     ],
 )
-def test_credentials_go_where_they_belong(option: Any, known: Optional[str], expected: list[tuple[str, str, str]]) -> None:
+def test_credentials_go_where_they_belong(option: Any, known: str | None, expected: list[tuple[str, str, str]]) -> None:
     found, _ = sources.choose("1.27.3", "amd64", sources.parse(option, known), known, both)
     assert [(one["url"], one["username"], one["password"]) for one in found] == expected
 

@@ -7,13 +7,14 @@ import multiprocessing
 import os
 import time
 import urllib.request
+from collections.abc import Callable
 from pathlib import Path
-from typing import Callable, Optional
 
 import pytest
+
 from ansible_collections.gohost.linux.plugins.module_utils.errors import GoHostError
 from ansible_collections.gohost.linux.plugins.plugin_utils.releases import sumdb, tlog
-from ansible_collections.gohost.linux.tests.fakes.sumdb import FakeSumDB
+from tests.fakes.sumdb import FakeSumDB
 
 VERSION = "v0.0.1-go1.27.4.linux-amd64"
 LOOKUP = f"lookup/{sumdb.MODULE}@{VERSION}"
@@ -26,7 +27,7 @@ class NotFound(GoHostError):
     not_found = True
 
 
-def getter(answer: Callable[[str], Optional[bytes]]) -> Callable[[str], bytes]:
+def getter(answer: Callable[[str], bytes | None]) -> Callable[[str], bytes]:
     def get(url: str) -> bytes:
         body = answer(url)
         if body is None:
@@ -170,7 +171,7 @@ def test_a_tampered_answer_is_refused(tmp_path: Path, what: str, how: Callable[[
         (lambda body: None, "lacks a part of the tree"),
     ],
 )
-def test_a_tampered_tile_is_refused(tmp_path: Path, tile: str, how: Callable[[bytes], Optional[bytes]], message: str) -> None:
+def test_a_tampered_tile_is_refused(tmp_path: Path, tile: str, how: Callable[[bytes], bytes | None], message: str) -> None:
     log = database(300, 7)
     log.tamper[tile] = how
     with pytest.raises(tlog.BadAnswer, match=message):
@@ -237,7 +238,7 @@ def test_a_damaged_stored_head_is_named(tmp_path: Path) -> None:
     log = database(3)
     client(log, tmp_path).lookup(sumdb.MODULE, VERSION)
     (tmp_path / "sumdb" / log.name / "latest").write_bytes(b"go.sum database tree\n")
-    with pytest.raises(tlog.BadAnswer, match="stored tree head .* is damaged: .*/latest"):
+    with pytest.raises(tlog.BadAnswer, match=r"stored tree head .* is damaged: .*/latest"):
         client(log, tmp_path).lookup(sumdb.MODULE, VERSION)
 
 
@@ -261,7 +262,7 @@ def test_unreachable_and_unknown_are_not_the_same(tmp_path: Path) -> None:
     log = database(3)
     with pytest.raises(sumdb.Unreachable, match="cannot be reached: no route to host"):
         sumdb.SumDB(offline, tmp_path, log.key, [PROXY]).lookup(sumdb.MODULE, VERSION)
-    with pytest.raises(sumdb.NotRecorded, match="v0.0.1-go1.99.0.linux-amd64"):
+    with pytest.raises(sumdb.NotRecorded, match=r"v0\.0\.1-go1\.99\.0\.linux-amd64"):
         client(log, tmp_path).lookup(sumdb.MODULE, "v0.0.1-go1.99.0.linux-amd64")
     with pytest.raises(sumdb.Unreachable, match="a web page came"):
         sumdb.SumDB(lambda url: b"<!doctype html>", tmp_path, log.key, [PROXY]).lookup(sumdb.MODULE, VERSION)
@@ -270,7 +271,7 @@ def test_unreachable_and_unknown_are_not_the_same(tmp_path: Path) -> None:
 def test_proxies_are_asked_in_order_and_the_database_itself_at_last(tmp_path: Path) -> None:
     log, asked = database(3), []
 
-    def get(url: str) -> Optional[bytes]:
+    def get(url: str) -> bytes | None:
         asked.append(url)
         if url.startswith("https://down.test"):
             raise GoHostError("timeout")
@@ -349,7 +350,7 @@ def test_the_real_database(tmp_path: Path) -> None:
     """Captured on 2026-11-21 from sum.golang.org."""
     captured = json.loads((Path(__file__).parent / "data/sum_golang_org.json").read_text())
 
-    def answer(url: str) -> Optional[bytes]:
+    def answer(url: str) -> bytes | None:
         body = captured.get(url.partition("/sumdb/sum.golang.org/")[2])
         return None if body is None else base64.b64decode(body)
 
