@@ -1,0 +1,47 @@
+# Copyright (c) 2026 the gohost.linux authors
+# GNU General Public License v3.0 or later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""`make site`: build the collection, install it, and run its playbook against this machine or an inventory."""
+
+import os
+import shutil
+import subprocess
+import sys
+
+from tests.runner.venvs import SITE
+from tests.runner.workspace import BUILD, ROOT, Failed, check, environment
+
+PLAYBOOK = "playbooks/site.yml"
+
+
+def _privilege() -> list[str]:
+    """Without root, become root where sudo asks no password; else work as the user we are."""
+    if os.geteuid() == 0 or not shutil.which("sudo"):
+        return []
+    allowed = subprocess.run(["sudo", "-n", "true"], capture_output=True, stdin=subprocess.DEVNULL).returncode == 0
+    return ["--become"] if allowed else []
+
+
+def site(inventory: str | None, arguments: list[str]) -> int:
+    """→ ansible-playbook's exit status. Arguments go to it as they are."""
+    SITE.make(sys.stdout)
+    collections = BUILD / "site/collections"
+    shutil.rmtree(BUILD / "site", ignore_errors=True)
+    env = environment(SITE.path, ANSIBLE_COLLECTIONS_PATH=str(collections))
+    check([SITE.program("ansible-galaxy"), "collection", "build", "--force", "--output-path", BUILD / "site"], sys.stdout, env)
+    (archive,) = (BUILD / "site").glob("gohost-linux-*.tar.gz")
+    check([SITE.program("ansible-galaxy"), "collection", "install", "--offline", "--force", "-p", collections, archive], sys.stdout, env)
+    if not (ROOT / PLAYBOOK).is_file():
+        raise Failed(f"{PLAYBOOK} is not there")
+
+    # The caller's own Ansible settings (remote user, ssh arguments …) are theirs to choose here; only the collection is ours.
+    env = {**os.environ, "PATH": env["PATH"], "ANSIBLE_COLLECTIONS_PATH": str(collections), "LC_ALL": "C.UTF-8"}
+    argv = [str(SITE.program("ansible-playbook")), str(collections / "ansible_collections/gohost/linux" / PLAYBOOK)]
+    if inventory:
+        argv += ["-i", os.path.abspath(inventory) if os.path.exists(inventory) else inventory]
+    else:
+        # Modules run by the Python that a target would have, which needs nothing beyond the standard library.
+        argv += ["-i", "localhost,", "-c", "local", *_privilege()]
+        env.setdefault("ANSIBLE_LOCALHOST_WARNING", "false")
+    print("$", " ".join([*argv, *arguments]), flush=True)
+    return subprocess.run([*argv, *arguments], cwd=ROOT, env=env).returncode
