@@ -61,18 +61,24 @@ def parse_list(data: bytes, origin: str = "the module proxy") -> frozenset[str]:
 
 
 class Live:
-    """The official list, fetched when it is first asked for and then shared by all processes for `max_age` seconds."""
+    """The official list, fetched when it is first asked for and then shared by all processes for `max_age` seconds; asked for once."""
 
     def __init__(self, get: Callable[[str], bytes], cache_dir: Path, max_age: float = 600) -> None:
         self._get, self._file, self._max_age = get, cache_dir / "official.json", max_age
         self._seen: Official | None = None
+        self._failed: GoHostError | None = None
 
     def __call__(self) -> Official:
         """GoHostError when go.dev does not answer, or answers something else."""
+        if self._failed is not None:
+            raise self._failed
         if self._seen is None:
             try:
                 with turn(private_dir(self._file.parent) / "official.lock", JSON_URL):
                     self._seen = self._kept() or self._fetched()
+            except GoHostError as error:
+                self._failed = error
+                raise
             except OSError as error:
                 raise GoHostError("cannot keep the official list of releases", self._file, error.strerror) from error
         return self._seen

@@ -85,7 +85,7 @@ def candidates(
                     known[archive_format] = digests(archive_format)
                 except NoAuthority as error:
                     known[archive_format] = None
-                    left_out.append(f"{source.type}: {error}")
+                    left_out.append(f"{source.type}: {str(error).rstrip('.')}")
             must = known[archive_format]
             if must is not None:
                 common = {"source": source.type, "source_index": position, "format": archive_format}

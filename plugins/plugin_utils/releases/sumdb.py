@@ -34,6 +34,7 @@ class SumDB:
     `get` fetches a URL (http, https) and raises GoHostError, with `not_found` true after 404 and 410. `proxies` are base URLs of module
     proxies, asked first whether they carry the database; without one that does it is asked itself. What proved right is kept under
     `cache_dir` and proved again at every use, so that many processes cause few requests. Safe among processes and threads.
+    Once unreachable it stays so for this object.
     """
 
     def __init__(self, get: Callable[[str], bytes], cache_dir: Path, key: str = SUM_GOLANG_ORG, proxies: Sequence[str] = ()) -> None:
@@ -41,6 +42,7 @@ class SumDB:
         self._key = Key(key)
         self._dir = cache_dir / "sumdb" / self._key.name
         self._base: str | None = None
+        self._down: Unreachable | None = None
         self._from_disk = False
         self._trust_disk = True
 
@@ -125,13 +127,16 @@ class SumDB:
             return self._fetch(full)[: int(width) * HASH]
 
     def _fetch(self, path: str) -> bytes:
+        if self._down is not None:
+            raise self._down
         if self._base is None:
             self._base = self._carrier()
         try:
             data = self._get(f"{self._base}/{path}")
         except GoHostError as error:
             if not getattr(error, "not_found", False):
-                raise Unreachable("the checksum database cannot be reached", str(error)) from error
+                self._down = Unreachable("the checksum database cannot be reached", str(error))
+                raise self._down from error
             if path.startswith("tile/") and ".p/" not in path:
                 raise BadAnswer("the checksum database lacks a part of the tree it signed", path) from error
             raise NotRecorded("the checksum database does not know this module", path.rpartition("/")[2]) from error

@@ -3,6 +3,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 import errno
 import hashlib
+import json
 import multiprocessing
 import os
 import signal
@@ -226,6 +227,13 @@ def test_those_who_wait_share_a_failure(tmp_path: Path) -> None:
     assert set(answers) == {("404: a.test", True)}
     assert len((tmp_path / "visits").read_text()) < 5
     assert obtain(tmp_path, Server(tmp_path)).fresh, "who comes later tries for himself"
+
+
+def test_the_note_of_a_failure_is_whole(tmp_path: Path) -> None:
+    for message in ("a long story" * 20, "short"):
+        with pytest.raises(GoHostError, match=message), cache.turn(tmp_path / "lock"):
+            raise GoHostError(message)
+    assert json.loads((tmp_path / "lock").read_text())["what"] == "short"
 
 
 def test_a_failure_elsewhere_is_not_shared(tmp_path: Path) -> None:

@@ -140,3 +140,17 @@ def test_live_keeps_no_web_page(tmp_path: Path) -> None:
     with pytest.raises(GoHostError, match="a web page came"):
         official.Live(lambda url: b"<html>", tmp_path)()
     assert not (tmp_path / "official.json").exists()
+
+
+def test_live_tries_once(tmp_path: Path) -> None:
+    asked: list[str] = []
+
+    def get(url: str) -> bytes:
+        asked.append(url)
+        raise GoHostError("timed out")
+
+    live = official.Live(get, tmp_path)
+    for _ in range(3):
+        with pytest.raises(GoHostError, match="timed out"):
+            live()
+    assert len(asked) == 1

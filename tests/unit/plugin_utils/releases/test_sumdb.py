@@ -128,6 +128,7 @@ TAMPERED: list[tuple[str, Callable[[FakeSumDB], Callable[[bytes], bytes]], str]]
     ("the record's digest", swap(H1.encode(), OTHER.encode()), "not in its signed log"),
     ("the record's number", swap(b"7\ngolang", b"8\ngolang"), "not in its signed log"),
     ("a number beyond the tree", swap(b"7\ngolang", b"300\ngolang"), "not in its signed log"),
+    ("a number far beyond the tree", swap(b"7\ngolang", b"7000000000\ngolang"), "not in its signed log"),
     ("a signed head of another tree", head_of("300"), "do not make the root"),
     ("a signed head of no tree", head_of("0"), "do not make the root"),
     ("a signed head without a size", head_of("0300"), "tree head is malformed"),
@@ -266,6 +267,20 @@ def test_unreachable_and_unknown_are_not_the_same(tmp_path: Path) -> None:
         client(log, tmp_path).lookup(sumdb.MODULE, "v0.0.1-go1.99.0.linux-amd64")
     with pytest.raises(sumdb.Unreachable, match="a web page came"):
         sumdb.SumDB(lambda url: b"<!doctype html>", tmp_path, log.key, [PROXY]).lookup(sumdb.MODULE, VERSION)
+
+
+def test_an_unreachable_database_is_tried_once(tmp_path: Path) -> None:
+    asked: list[str] = []
+
+    def get(url: str) -> bytes:
+        asked.append(url)
+        return offline(url)
+
+    log = sumdb.SumDB(get, tmp_path)
+    for patch in range(5):
+        with pytest.raises(sumdb.Unreachable, match="no route to host"):
+            log.lookup(sumdb.MODULE, f"v0.0.1-go1.27.{patch}.linux-amd64")
+    assert len(asked) == 1
 
 
 def test_proxies_are_asked_in_order_and_the_database_itself_at_last(tmp_path: Path) -> None:
