@@ -55,7 +55,7 @@ class ActionModule(ActionBase):
                 result["msg"] += " | Not tried: " + "; ".join(reason for reasons in left_out.values() for reason in reasons)
         for entry in result.get("versions", ()):
             entry["refused"] = left_out.get(entry["version"], []) + entry["refused"]
-            entry["lifecycle"] = controller.lifecycle(entry["version"], result.setdefault("warnings", []))
+            entry["lifecycle"] = controller.lifecycle(entry["version"])
         return result
 
     def _module(self, resolved: dict[str, Any], task_vars: dict[str, Any]) -> dict[str, Any]:
@@ -123,11 +123,11 @@ class _Controller:
             raise GoHostError("state absent takes exact versions and lines", repr(request), "What stable means differs from day to day; name the version.")
         return str(version)
 
-    def lifecycle(self, version: str, warnings: list[str]) -> dict[str, Any]:
+    def lifecycle(self, version: str) -> dict[str, Any]:
         found = resolve.lifecycle(version, self._index, datetime.datetime.now(datetime.timezone.utc).date())
         if not found.supported and not self.options["allow_eol"]:
             since = f" since {found.eol}" if found.eol else ""
-            warnings.append(f"Go {version} gets no security fixes{since}; set allow_eol: true if that is meant.")
+            display.warning(f"Go {version} gets no security fixes{since}; set allow_eol: true if that is meant.")
         return found._asdict()
 
     def candidates(self, version: str, arch: str, left_out: list[str]) -> list[Candidate]:

@@ -1,0 +1,402 @@
+# Copyright (c) 2026 the gohost.linux authors
+# GNU General Public License v3.0 or later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Documents and archives over http, https and file:// URLs: complete or an error, resumed where they were cut, secrets never shown."""
+
+import base64
+import io
+import ipaddress
+import netrc
+import os
+import random
+import re
+import socket
+import ssl
+import time
+from email.utils import mktime_tz, parsedate_tz
+from http.client import HTTPException, HTTPResponse, IncompleteRead, responses
+from typing import BinaryIO, Callable, Dict, Iterator, NamedTuple, NoReturn, Optional
+from urllib.error import HTTPError, URLError
+from urllib.parse import SplitResult, parse_qsl, unquote, urlsplit, urlunsplit
+from urllib.request import HTTPRedirectHandler, HTTPSHandler, ProxyHandler, Request, build_opener, getproxies_environment
+
+from ..errors import GoHostError
+
+_CHUNK = 1 << 20
+_LONGEST_WAIT = 60.0  # seconds; also what a Retry-After may ask for at most
+_HINTS = {
+    401: "Give username and password, or a netrc entry.",
+    403: "Is the username or the netrc entry right, and may it read this?",
+    407: "Put user:password@ into http_proxy/https_proxy.",
+}
+_SHOWN_QUERY = ("mode", "include")  # of go.dev/dl/?mode=json&include=all; any other value may be a signature or a token
+
+
+class Credentials(NamedTuple):
+    """For Basic authentication."""
+
+    username: str
+    password: str
+
+
+_Login = Optional[Credentials]
+_Progress = Optional[Callable[[int, Optional[int]], None]]
+
+
+class HttpSettings(NamedTuple):
+    """timeout: seconds without a byte; retries: further tries; backoff: seconds before the first of them, doubled for each next one.
+
+    ca_path: PEM file added to the system's roots; netrc_path: instead of $NETRC or ~/.netrc.
+    """
+
+    timeout: float = 30.0
+    retries: int = 4
+    backoff: float = 1.0
+    ca_path: Optional[str] = None
+    netrc_path: Optional[str] = None
+
+
+class Downloaded(NamedTuple):
+    """size: bytes of the document; transferred: bytes that came over the wire in all tries (0 for file://); seconds: with the waits."""
+
+    size: int
+    transferred: int
+    tries: int
+    seconds: float
+
+
+class FetchError(GoHostError):
+    """status: the HTTP status, where there is one; not_found: 404, 410 or a missing file."""
+
+    def __init__(self, what: str, value: object = None, hint: Optional[str] = None, status: Optional[int] = None, not_found: bool = False) -> None:
+        super().__init__(what, value, hint)
+        self.status = status
+        self.not_found = not_found
+
+
+class _Transient(FetchError):
+    """Another try might help, after `wait` seconds at least."""
+
+    wait = 0.0
+
+
+def redact(url: str) -> str:
+    """The URL without user, password and fragment, and with the values of its query masked."""
+    parts = _split(url)
+    if parts is None:
+        return "(not a http, https or file URL)"
+    pairs = parse_qsl(parts.query, keep_blank_values=True)
+    query = "&".join(f"{name}={value if name in _SHOWN_QUERY else '***'}" if value else "***" for name, value in pairs)
+    return urlunsplit((parts.scheme, parts.netloc.rpartition("@")[2], parts.path, query, ""))
+
+
+def get(url: str, settings: HttpSettings, credentials: _Login = None, limit: int = 16 << 20) -> bytes:
+    """A small document of at most `limit` bytes. Raises FetchError."""
+    target = io.BytesIO()
+    _Transfer(url, target, settings, credentials, None, limit).run()
+    return target.getvalue()
+
+
+def download(url: str, target: BinaryIO, settings: HttpSettings, credentials: _Login = None, progress: _Progress = None) -> Downloaded:
+    """An archive into `target` (seekable, at 0). progress(bytes so far, bytes in all or None) is called about once in a MiB.
+
+    Raises FetchError for what is wrong with the source; what `target` raises (OSError: disk full) passes through.
+    """
+    return _Transfer(url, target, settings, credentials, progress).run()
+
+
+class _Transfer:
+    """One document on its way into a file, over as many tries as it takes."""
+
+    def __init__(self, url: str, target: BinaryIO, settings: HttpSettings, credentials: _Login, progress: _Progress, limit: Optional[int] = None) -> None:
+        self.url, self.target, self.settings, self.credentials, self.progress, self.limit = url, target, settings, credentials, progress, limit
+        self.archive = limit is None
+        self.shown = redact(url)
+        self.offset = self.transferred = self.told = 0
+        self.total: Optional[int] = None
+        self.etag = self.modified = ""
+        self.head = b""
+
+    def run(self) -> Downloaded:
+        started = time.monotonic()
+        parts = _split(self.url)
+        if parts is None:
+            raise FetchError("This cannot be fetched", self.shown)
+        tries = 1
+        if parts.scheme == "file":
+            self._copy(unquote(parts.path))
+        else:
+            self._prepare(parts)
+            while not self._attempt(tries):
+                tries += 1
+        if self.progress is not None and self.told < self.offset:
+            self.progress(self.offset, self.total)
+        return Downloaded(self.offset, self.transferred, tries, time.monotonic() - started)
+
+    def _copy(self, path: str) -> None:
+        try:
+            source = open(path, "rb")  # noqa: SIM115 - reading fails as FetchError, writing as OSError: two scopes
+        except OSError as trouble:
+            missing = isinstance(trouble, (FileNotFoundError, NotADirectoryError))
+            raise FetchError(f"The file cannot be read ({trouble.strerror})", self.shown, not_found=missing) from None
+        with source:
+            self.total = os.fstat(source.fileno()).st_size
+            while True:
+                try:
+                    piece = source.read(_CHUNK)
+                except OSError as trouble:
+                    raise FetchError(f"The file cannot be read ({trouble.strerror})", self.shown) from None
+                if not piece:
+                    return
+                self._write(piece)
+
+    def _prepare(self, parts: SplitResult) -> None:
+        if self.credentials is None:
+            self.credentials = _userinfo(parts) or _from_netrc(parts.hostname or "", self.settings.netrc_path)
+        self.plain_url = urlunsplit(parts._replace(netloc=parts.netloc.rpartition("@")[2], fragment=""))
+        self.proxies = _Proxies()
+        self.via = self.proxies.via(parts)
+        self.opener = build_opener(self.proxies, HTTPSHandler(context=_context(self.settings.ca_path)), _Redirects())
+
+    def _attempt(self, tries: int) -> bool:
+        """True when the document is complete, False after the wait before a further try."""
+        try:
+            with self._open() as response:
+                self._begin(response)
+                for piece in self._pieces(response):
+                    self._write(piece)
+            if self.total is not None and self.offset < self.total:
+                raise _Transient(f"The answer is truncated ({self.offset} of {self.total} bytes)", self.shown)
+            return True
+        except _Transient as error:
+            if tries > self.settings.retries:
+                error.what += f" ({tries} tries)"
+                raise
+            delay = self.settings.backoff * 2 ** (tries - 1) * random.uniform(0.75, 1.25)
+            time.sleep(min(max(delay, error.wait), _LONGEST_WAIT))
+            return False
+
+    def _open(self) -> HTTPResponse:
+        headers = {"User-Agent": "gohost.linux", "Accept-Encoding": "identity"}
+        # RFC 9110 13.1.5: only a strong validator may stand in If-Range; without one the whole is asked again.
+        validator = self.etag if self.etag and not self.etag.startswith("W/") else self.modified
+        if self.offset and validator:
+            headers.update({"Range": f"bytes={self.offset}-", "If-Range": validator})
+        try:
+            request = Request(self.plain_url, headers=headers)
+            if self.credentials is not None:
+                token = base64.b64encode("{}:{}".format(*self.credentials).encode()).decode()
+                request.add_unredirected_header("Authorization", f"Basic {token}")
+            response: HTTPResponse = self.opener.open(request, timeout=self.settings.timeout)
+            return response
+        except (OSError, HTTPException, ValueError) as trouble:
+            self._fail(trouble)
+
+    def _begin(self, response: HTTPResponse) -> None:
+        """Set the file to where this answer's body goes."""
+        etag, modified = response.headers.get("ETag", ""), response.headers.get("Last-Modified", "")
+        if response.status == 206:
+            span = re.match(r"bytes (\d+)-\d+/(\d+|\*)$", response.headers.get("Content-Range", ""))
+            same = (not etag or etag == self.etag) and (not modified or modified == self.modified)
+            if self.offset and span and same and int(span.group(1)) == self.offset and span.group(2) in ("*", str(self.total or span.group(2))):
+                self.total = self.total if span.group(2) == "*" else int(span.group(2))
+                return
+            self._start_over()
+            raise _Transient("The server answered with another part than asked", self.shown, status=206)
+        if response.status != 200:
+            raise self._refused(response.status, "The server", "")
+        self._start_over()
+        self.total, self.etag, self.modified = response.length, etag, modified
+        if self.archive and response.headers.get_content_type() in ("text/html", "application/xhtml+xml"):
+            self._web_page()
+
+    def _start_over(self) -> None:
+        self.target.seek(0)
+        self.target.truncate()
+        self.offset = self.told = 0
+        self.total, self.etag, self.modified, self.head = None, "", "", b""
+
+    def _pieces(self, response: HTTPResponse) -> Iterator[bytes]:
+        left = response.length
+        while left is None or left > 0:
+            try:
+                piece = response.read1(_CHUNK if left is None else min(left, _CHUNK))
+            except (OSError, HTTPException) as trouble:
+                self._fail(trouble)
+            if not piece:
+                return
+            left = None if left is None else left - len(piece)
+            self.transferred += len(piece)
+            yield piece
+
+    def _write(self, piece: bytes) -> None:
+        if self.limit is not None and max(self.total or 0, self.offset + len(piece)) > self.limit:
+            raise FetchError(f"The answer is larger than {self.limit} bytes", self.shown)
+        if self.archive and len(self.head) < 64:
+            self.head += piece[:64]
+            if self.head.lstrip(b"\xef\xbb\xbf \t\r\n").lower().startswith((b"<html", b"<!doctype")):
+                self._web_page()
+        self.target.write(piece)
+        self.offset += len(piece)
+        if self.progress is not None and self.offset - self.told >= _CHUNK:
+            self.progress(self.offset, self.total)
+            self.told = self.offset
+
+    def _web_page(self) -> NoReturn:
+        raise FetchError("A web page came instead of an archive", self.shown, "Is a proxy or login page in between?", status=200)
+
+    def _fail(self, trouble: BaseException) -> NoReturn:
+        """Raise what urllib met as FetchError. Its own texts stay out where they could carry a piece of a URL or of a password."""
+        raise self._explained(trouble) from None
+
+    def _explained(self, trouble: BaseException) -> FetchError:
+        if isinstance(trouble, HTTPError):
+            trouble.close()
+            return self._refused(trouble.code, "The server", trouble.headers.get("Retry-After", "") if trouble.headers else "")
+        if isinstance(trouble, URLError) and isinstance(trouble.reason, BaseException):
+            trouble = trouble.reason
+        text = str(trouble)
+        tunnel = re.match(r"Tunnel connection failed: (\d{3})", text)
+        if tunnel:
+            return self._refused(int(tunnel.group(1)), "The proxy", "")
+        if isinstance(trouble, ssl.CertificateError) or "CERTIFICATE_VERIFY_FAILED" in text:
+            detail = getattr(trouble, "verify_message", "") or text
+            hint = "If a private CA signs it, give that CA's PEM file as ca_path."
+            return FetchError(f"The server's certificate is not trusted ({detail})", self.shown, hint)
+        if isinstance(trouble, (socket.timeout, TimeoutError)):
+            return _Transient(f"No byte came for {self.settings.timeout:g} seconds{self.via}", self.shown)
+        if isinstance(trouble, socket.gaierror):
+            kind = _Transient if trouble.errno == socket.EAI_AGAIN else FetchError
+            return kind(f"A host name cannot be resolved{self.via}", self.shown, "Check DNS, and http_proxy/https_proxy.")
+        cut = (ConnectionError, IncompleteRead, ssl.SSLEOFError, ssl.SSLZeroReturnError)
+        if isinstance(trouble, cut) or "UNEXPECTED_EOF" in text:
+            reason = "refused" if isinstance(trouble, ConnectionRefusedError) else "cut"
+            return _Transient(f"The connection was {reason}{self.via}", self.shown)
+        if isinstance(trouble, ssl.SSLError):
+            hint = "Does an https server answer there? A private CA's PEM file goes to ca_path."
+            return FetchError(f"TLS failed ({trouble.reason})", self.shown, hint)
+        if isinstance(trouble, OSError):
+            return FetchError(f"The host cannot be reached{self.via} ({trouble.strerror or type(trouble).__name__})", self.shown)
+        if isinstance(trouble, ValueError) or type(trouble).__name__ == "InvalidURL":
+            return FetchError("The URL is not valid", self.shown)
+        return FetchError(f"The answer is not HTTP{self.via}", self.shown)
+
+    def _refused(self, status: int, who: str, retry_after: str) -> FetchError:
+        if status == 416 and self.offset:
+            self._start_over()
+            return _Transient("The server cannot continue the download", self.shown, status=status)
+        if status in (301, 302, 303, 307, 308):
+            return FetchError("Redirects lead nowhere, in a circle or to a URL that is not http or https", self.shown, status=status)
+        what = f"{who} answered with HTTP {status} {responses.get(status, '')}".rstrip()
+        if status in (408, 425, 429) or 500 <= status <= 599:
+            error = _Transient(what, self.shown, status=status)
+            error.wait = _seconds(retry_after)
+            return error
+        server = who == "The server"
+        return FetchError(what, self.shown, _HINTS.get(status) if server or status == 407 else None, status, server and status in (404, 410))
+
+
+class _Redirects(HTTPRedirectHandler):
+    """Follows 308 too (urllib does since 3.11), refuses https to http, and takes credentials along only to the same scheme, host and port."""
+
+    http_error_308 = HTTPRedirectHandler.http_error_302
+
+    def redirect_request(self, req, fp, code, msg, headers, newurl):  # type: ignore[no-untyped-def]
+        old, new = urlsplit(req.full_url), _split(newurl)
+        if new is None or new.scheme == "file":
+            raise FetchError("A redirect leads to what is not http or https", redact(req.full_url), status=code)
+        if old.scheme == "https" and new.scheme != "https":
+            raise FetchError("A redirect from https to http is refused", redact(newurl), status=code)
+        # ProxyHandler adds the proxy's own password for each request anew; a host that no_proxy names must not get it.
+        kept = {name: value for name, value in req.headers.items() if name.lower() != "proxy-authorization"}
+        plain = urlunsplit(new._replace(netloc=new.netloc.rpartition("@")[2]))
+        request = Request(plain, headers=kept, origin_req_host=req.origin_req_host, unverifiable=True)
+        if (old.scheme, old.hostname, old.port) == (new.scheme, new.hostname, new.port) and "Authorization" in req.unredirected_hdrs:
+            request.add_unredirected_header("Authorization", req.unredirected_hdrs["Authorization"])
+        return request
+
+
+class _Proxies(ProxyHandler):
+    """Those of the environment, with addresses and networks in no_proxy too."""
+
+    def __init__(self) -> None:
+        found = getproxies_environment()
+        self.no_proxy = found.get("no", "")
+        self.used: Dict[str, str] = {scheme: found[scheme] for scheme in ("http", "https") if found.get(scheme)}
+        for scheme, proxy in self.used.items():
+            parts = _split(proxy if "//" in proxy else f"http://{proxy}")
+            if parts is None or parts.scheme == "file" or "@" in parts.path + parts.query + parts.fragment:
+                hint = "It must read http://[user:password@]host:port, the password %-escaped."
+                raise FetchError("A proxy setting of the environment cannot be used", f"{scheme}_proxy", hint)
+        super().__init__(self.used)
+
+    def proxy_open(self, req, proxy, type):  # type: ignore[no-untyped-def]
+        return None if self._bypassed(urlsplit(req.full_url)) else super().proxy_open(req, proxy, type)
+
+    def via(self, parts: SplitResult) -> str:
+        """What a message adds: by the proxy host:port, or nothing."""
+        proxy = self.used.get(parts.scheme)
+        return "" if proxy is None or self._bypassed(parts) else f" by the proxy {proxy.rpartition('@')[2].rpartition('//')[2].rstrip('/')}"
+
+    def _bypassed(self, parts: SplitResult) -> bool:
+        host, port = (parts.hostname or "").rstrip("."), parts.port or {"http": 80, "https": 443}[parts.scheme]
+        return any(_matches(entry.lower(), host, port) for entry in re.split(r"[,\s]+", self.no_proxy) if entry)
+
+
+def _matches(entry: str, host: str, port: int) -> bool:
+    """One no_proxy entry: *, name, .name, *.name, address, network, each but the networks with :port if wanted."""
+    if entry == "*":
+        return True
+    try:
+        return ipaddress.ip_address(host) in ipaddress.ip_network(entry, strict=False)
+    except ValueError:
+        pass  # either is a name, or carries a port
+    name, _colon, wanted = entry.rpartition(":") if re.search(r"[^:]:\d+$|\]:\d+$", entry) else (entry, "", "")
+    name = name.strip("[]").lstrip("*").lstrip(".")
+    return bool(name) and (not wanted or int(wanted) == port) and (host == name or host.endswith("." + name))
+
+
+def _split(url: str) -> Optional[SplitResult]:
+    """None for what cannot be fetched; a malformed port may be a piece of a password."""
+    try:
+        parts = urlsplit(url)
+        local = parts.scheme == "file" and parts.netloc in ("", "localhost") and "%00" not in url
+        known = local or (parts.scheme in ("http", "https") and parts.hostname and parts.port != 0)
+    except ValueError:
+        return None
+    return parts if known else None
+
+
+def _userinfo(parts: SplitResult) -> _Login:
+    return None if parts.username is None else Credentials(unquote(parts.username), unquote(parts.password or ""))
+
+
+def _from_netrc(host: str, given: Optional[str]) -> _Login:
+    path = given or os.environ.get("NETRC") or os.path.expanduser("~/.netrc")
+    if given is None and not os.path.exists(path):
+        return None
+    try:
+        entry = netrc.netrc(path).authenticators(host)
+    except (netrc.NetrcParseError, OSError, UnicodeDecodeError):
+        raise FetchError("The netrc file cannot be read", path, "Check its permissions and its syntax, or name another one.") from None
+    return None if entry is None else Credentials(entry[0] or "", entry[2] or "")
+
+
+def _context(ca_path: Optional[str]) -> ssl.SSLContext:
+    context = ssl.create_default_context()
+    # Python 3.13 alone also demands what RFC 5280 asks of a CA's extensions; many a company's CA fails that, and works with Go, curl and older Pythons.
+    context.verify_flags &= ~ssl.VERIFY_X509_STRICT
+    if ca_path is not None:
+        try:
+            context.load_verify_locations(cafile=ca_path)
+        except OSError as trouble:
+            raise FetchError(f"ca_path is no PEM file of certificates ({trouble.strerror})", ca_path) from None
+    return context
+
+
+def _seconds(retry_after: str) -> float:
+    """A Retry-After header: seconds or a date (RFC 9110 10.2.3)."""
+    if re.match(r"\d+$", retry_after):
+        return float(retry_after)
+    date = parsedate_tz(retry_after)
+    return 0.0 if date is None else mktime_tz(date) - time.time()
