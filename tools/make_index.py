@@ -1,11 +1,10 @@
-#!/usr/bin/env python3
 # Copyright (c) 2026 the gohost.linux authors
 # GNU General Public License v3.0 or later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Makes plugins/plugin_utils/releases/index.json from tools/inputs.
 
-    tools/make_index.py            writes it
-    tools/make_index.py --check    exits 1 when it is not what the inputs say
+    python3 tools/make_index.py            writes it
+    python3 tools/make_index.py --check    exits 1 when it is not what the inputs say
 
 Inputs: go_releases.json (releases, and sha256's with the projects that state each), go_lifecycle.json, go_toolchain_h1.json, and, where
 it exists, official.json, the answer of https://go.dev/dl/?mode=json&include=all saved as it came: one more source.
@@ -93,7 +92,7 @@ def main(argv: list[str]) -> int:
     if not options.check:
         options.index.write_text(made)
     elif not options.index.exists() or options.index.read_text() != made:
-        print(f"{options.index} is not what {options.inputs} says: run tools/make_index.py", file=sys.stderr)
+        print(f"{options.index} is not what {options.inputs} says: run python3 tools/make_index.py", file=sys.stderr)
         return 1
     return 0
 

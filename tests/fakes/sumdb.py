@@ -116,8 +116,8 @@ class FakeSumDB:
         return b"".join(part) if len(part) == width else None
 
     def get(self, url: str) -> Optional[bytes]:
-        before, _, path = url.partition(f"/sumdb/{self.name}/")
-        return self.answer(path if path else before.partition(f"https://{self.name}/")[2])
+        root = f"https://{self.name}/"
+        return self.answer(url[len(root) :] if url.startswith(root) else url.partition(f"/sumdb/{self.name}/")[2])
 
     @contextmanager
     def serve(self) -> Iterator[str]:

@@ -54,11 +54,11 @@ def _source(entry: Mapping[str, Any], where: str) -> Source:
 def proxy_urls(sources: Sequence[Source], goproxy: str | None) -> list[str]:
     """Base URLs of the proxies among the sources, credentials inside: for SumDB and check_latest, whose `get` takes only a URL."""
     bases = [
-        proxies.join_credentials(base, username, password)
+        proxies.join_credentials(*proxy[:3])
         for source in sources
         if source.type == "goproxy" and (source.url or goproxy)
-        for base, username, password, _ in _proxies(source, goproxy)
-        if base != proxies.DIRECT
+        for proxy in _proxies(source, goproxy)
+        if proxy[0] != proxies.DIRECT
     ]
     return list(dict.fromkeys(bases))
 

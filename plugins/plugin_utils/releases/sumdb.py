@@ -123,7 +123,7 @@ class SumDB:
             return self._fetch(path)
         except NotRecorded:
             # A partial tile may be gone once the full one is there; it begins with the same hashes.
-            full, _, width = path.partition(".p/")
+            full, width = path.split(".p/")
             return self._fetch(full)[: int(width) * HASH]
 
     def _fetch(self, path: str) -> bytes:

@@ -24,7 +24,7 @@ class Lookup(go_release.LookupModule):
         super().__init__()
         self.given = options
 
-    def set_options(self, *_: Any, **__: Any) -> None:
+    def set_options(self, *given: Any, **named: Any) -> None:
         pass
 
     def get_option(self, option: str, hostvars: Any = None) -> Any:

@@ -187,13 +187,13 @@ def test_twenty_processes_cause_one_download(tmp_path: Path) -> None:
     with FORK.Pool(20) as pool:
         answers = pool.starmap(in_a_process, [(tmp_path, server)] * 60, chunksize=1)
     assert server.visits == 1
-    assert [fresh for _, fresh, _ in answers].count(True) == 1
-    assert {(path, size) for path, _, size in answers} == {(answers[0][0], len(CONTENT))}
+    assert [answer[1] for answer in answers].count(True) == 1
+    assert {(answer[0], answer[2]) for answer in answers} == {(answers[0][0], len(CONTENT))}
 
 
 def test_twenty_threads_cause_one_download(tmp_path: Path) -> None:
     server, answers = Server(tmp_path, seconds=0.2), []
-    threads = [threading.Thread(target=lambda: answers.append(obtain(tmp_path, server))) for _ in range(20)]
+    threads = [threading.Thread(target=lambda: answers.append(obtain(tmp_path, server))) for number in range(20)]
     for thread in threads:
         thread.start()
     for thread in threads:
@@ -239,7 +239,7 @@ def test_the_note_of_a_failure_is_whole(tmp_path: Path) -> None:
 def test_a_failure_elsewhere_is_not_shared(tmp_path: Path) -> None:
     with FORK.Pool(3) as pool:
         answers = pool.starmap(in_vain, [(tmp_path, origin) for origin in ("a.test", "b.test", "c.test")], chunksize=1)
-    assert {message for message, _ in answers} == {"404: a.test", "404: b.test", "404: c.test"}
+    assert {answer[0] for answer in answers} == {"404: a.test", "404: b.test", "404: c.test"}
 
 
 @pytest.mark.parametrize("reverse", [False, True])

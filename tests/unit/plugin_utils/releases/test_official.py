@@ -83,7 +83,7 @@ def test_parse_list() -> None:
 
 
 def failing(message: str) -> Callable[..., Any]:
-    def fail(*_: object) -> Any:
+    def fail(*given: object) -> Any:
         raise GoHostError(message)
 
     return fail
@@ -150,7 +150,7 @@ def test_live_tries_once(tmp_path: Path) -> None:
         raise GoHostError("timed out")
 
     live = official.Live(get, tmp_path)
-    for _ in range(3):
+    for attempt in range(3):
         with pytest.raises(GoHostError, match="timed out"):
             live()
     assert len(asked) == 1

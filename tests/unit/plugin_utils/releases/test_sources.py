@@ -27,7 +27,7 @@ def only_zip(archive_format: str) -> Digests:
 
 
 def chosen(option: Any, known: str | None, digests: Any = both, version: str = "1.27.3", arch: str = "amd64") -> list[tuple[str, ...]]:
-    found, _ = sources.choose(version, arch, sources.parse(option, known), known, digests)
+    found = sources.choose(version, arch, sources.parse(option, known), known, digests)[0]
     assert all(set(one) == set(Candidate._fields) for one in found), "the module takes them as they are"
     assert json.loads(json.dumps(found)) == found
     return [(one["source"], one["format"], one["url"] or one["path"], one["fallback"]) for one in found]
@@ -159,7 +159,7 @@ def test_a_bad_answer_ends_it() -> None:
     ],
 )
 def test_credentials_go_where_they_belong(option: Any, known: str | None, expected: list[tuple[str, str, str]]) -> None:
-    found, _ = sources.choose("1.27.3", "amd64", sources.parse(option, known), known, both)
+    found = sources.choose("1.27.3", "amd64", sources.parse(option, known), known, both)[0]
     assert [(one["url"], one["username"], one["password"]) for one in found] == expected
 
 

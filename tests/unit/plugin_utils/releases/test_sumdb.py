@@ -246,7 +246,8 @@ def test_a_damaged_stored_head_is_named(tmp_path: Path) -> None:
 def test_what_is_kept_is_private(tmp_path: Path) -> None:
     log = database(300, 7)
     client(log, tmp_path / "cache").lookup(sumdb.MODULE, VERSION)
-    for directory, _, files in os.walk(tmp_path / "cache"):
+    for directory, below, files in os.walk(tmp_path / "cache"):
+        assert below or files
         assert os.stat(directory).st_mode & 0o077 == 0
         assert all(os.stat(os.path.join(directory, name)).st_mode & 0o077 == 0 and not name.startswith(".tmp") for name in files)
 
