@@ -150,7 +150,7 @@ def test_live_tries_once(tmp_path: Path) -> None:
         raise GoHostError("timed out")
 
     live = official.Live(get, tmp_path)
-    for attempt in range(3):
+    for _attempt in range(3):
         with pytest.raises(GoHostError, match="timed out"):
             live()
     assert len(asked) == 1
