@@ -6,7 +6,7 @@
 import os
 import subprocess
 from collections.abc import Iterator
-from functools import lru_cache
+from functools import cache
 from pathlib import Path
 
 from tests.runner.workspace import Missing
@@ -34,7 +34,7 @@ def _candidates(version: str) -> Iterator[Path]:
 def _ask(python: Path, code: str) -> str:
     """What the code prints, or nothing where the interpreter does not work (a pyenv shim may stand for one that is not there)."""
     try:
-        answer = subprocess.run([str(python), "-c", code], capture_output=True, text=True, timeout=60, stdin=subprocess.DEVNULL)
+        answer = subprocess.run([str(python), "-c", code], capture_output=True, text=True, timeout=60, check=False, stdin=subprocess.DEVNULL)
     except (OSError, subprocess.TimeoutExpired):
         return ""
     return answer.stdout.strip() if answer.returncode == 0 else ""
@@ -45,7 +45,7 @@ def has_ensurepip(python: Path) -> bool:
     return bool(_ask(python, "import ensurepip, venv; print('yes')"))
 
 
-@lru_cache(maxsize=None)
+@cache
 def find(*versions: str) -> Path:
     """The real path of the first of these versions ("3.11") that works; one that can make virtual environments is preferred.
 

@@ -23,12 +23,14 @@ def copy_sources(target: Path) -> None:
         if (ROOT / name).is_file():  # a tracked file may be deleted but not committed
             (target / name).parent.mkdir(parents=True, exist_ok=True)
             shutil.copy2(ROOT / name, target / name, follow_symlinks=False)
+    # Else ansible-test would find the checkout's repository above, which ignores all this.
+    subprocess.run(["git", "init", "-q"], cwd=target, check=True)
 
 
 def _prepare_home(home: Path, venv: Venv) -> None:
     """A home directory for ansible-test: it passes HOME on, but none of pip's variables, and looks there for its get-pip script."""
     asked = subprocess.run([venv.python, "-m", "pip", "config", "list"], capture_output=True, text=True, check=True, env=environment(venv.path))
-    cache = subprocess.run([venv.python, "-m", "pip", "cache", "dir"], capture_output=True, text=True, env=environment(venv.path))
+    cache = subprocess.run([venv.python, "-m", "pip", "cache", "dir"], capture_output=True, check=False, text=True, env=environment(venv.path))
     settings = dict(re.findall(r"^(?:global|install|:env:)\.([\w-]+)='(.*)'$", asked.stdout, re.M))
     if cache.returncode == 0:
         settings.setdefault("cache-dir", cache.stdout.strip())
@@ -67,6 +69,8 @@ def _counts(text: str, status: int) -> Counts:
     """Sanity's own words → counts. A test that does not apply to any of our files is not started and not named."""
     started = len(re.findall(r"^Running sanity test ", text, re.M))
     skipped = tuple(re.findall(r"^WARNING: (Skipping sanity test .*)$", text, re.M))
+    if not started:
+        raise Failed("ansible-test ran no sanity test")
     listed = re.search(r"^(?:ERROR|FATAL): The (\d+) sanity test\(s\) listed below", text, re.M)
     failed = int(listed[1]) if listed else int(status != 0)
     return Counts(max(started - failed, 0), failed, len(skipped), skipped)

@@ -18,7 +18,7 @@ def _privilege() -> list[str]:
     """Without root, become root where sudo asks no password; else work as the user we are."""
     if os.geteuid() == 0 or not shutil.which("sudo"):
         return []
-    allowed = subprocess.run(["sudo", "-n", "true"], capture_output=True, stdin=subprocess.DEVNULL).returncode == 0
+    allowed = subprocess.run(["sudo", "-n", "true"], capture_output=True, check=False, stdin=subprocess.DEVNULL).returncode == 0
     return ["--become"] if allowed else []
 
 
@@ -40,8 +40,8 @@ def site(inventory: str | None, arguments: list[str]) -> int:
     if inventory:
         argv += ["-i", os.path.abspath(inventory) if os.path.exists(inventory) else inventory]
     else:
-        # Modules run by the Python that a target would have, which needs nothing beyond the standard library.
+        # An inventory of its own, not the implicit localhost: so modules run by a Python that is found as on any other host.
         argv += ["-i", "localhost,", "-c", "local", *_privilege()]
         env.setdefault("ANSIBLE_LOCALHOST_WARNING", "false")
     print("$", " ".join([*argv, *arguments]), flush=True)
-    return subprocess.run([*argv, *arguments], cwd=ROOT, env=env).returncode
+    return subprocess.run([*argv, *arguments], cwd=ROOT, env=env, check=False).returncode

@@ -53,7 +53,13 @@ def run(argv: Sequence[str | Path], log: IO[str], env: Mapping[str, str] | None 
     log.write("$ " + " ".join(str(word) for word in argv) + "\n")
     log.flush()
     process = subprocess.Popen(
-        [str(word) for word in argv], cwd=cwd, env=environment() if env is None else env, stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True
+        [str(word) for word in argv],
+        cwd=cwd,
+        env=environment() if env is None else env,
+        stdin=subprocess.DEVNULL,
+        stdout=log,
+        stderr=log,
+        start_new_session=True,
     )
     try:
         return process.wait(timeout)
