@@ -269,7 +269,7 @@ class _Transfer:
             kind = _Transient if trouble.errno == socket.EAI_AGAIN else FetchError
             return kind(f"A host name cannot be resolved{self.via}", self.shown, "Check DNS, and http_proxy/https_proxy.")
         cut = (ConnectionError, IncompleteRead, ssl.SSLEOFError, ssl.SSLZeroReturnError)
-        if isinstance(trouble, cut) or "UNEXPECTED_EOF" in text:
+        if isinstance(trouble, cut) or "unexpected eof" in text.lower():  # SSLError itself where an old Python meets OpenSSL 3
             reason = "refused" if isinstance(trouble, ConnectionRefusedError) else "cut"
             return _Transient(f"The connection was {reason}{self.via}", self.shown)
         if isinstance(trouble, ssl.SSLError):
@@ -303,10 +303,10 @@ class _Redirects(HTTPRedirectHandler):
 
     def redirect_request(self, req, fp, code, msg, headers, newurl):  # type: ignore[no-untyped-def]
         old, new = urlsplit(req.full_url), _split(newurl)
-        if new is None or new.scheme == "file":
-            raise FetchError("A redirect leads to what is not http or https", redact(req.full_url), status=code)
-        if old.scheme == "https" and new.scheme != "https":
-            raise FetchError("A redirect from https to http is refused", redact(newurl), status=code)
+        if new is None or new.scheme == "file" or (old.scheme == "https" and new.scheme == "http"):
+            fp.close()
+            what = "A redirect leads to what is not http or https" if new is None or new.scheme == "file" else "A redirect from https to http is refused"
+            raise FetchError(what, f"{redact(req.full_url)} -> {redact(newurl)}", status=code)
         # ProxyHandler adds the proxy's own password for each request anew; a host that no_proxy names must not get it.
         kept = {name: value for name, value in req.headers.items() if name.lower() != "proxy-authorization"}
         plain = urlunsplit(new._replace(netloc=new.netloc.rpartition("@")[2]))
@@ -334,9 +334,9 @@ class _Proxies(ProxyHandler):
         return None if self._bypassed(urlsplit(req.full_url)) else super().proxy_open(req, proxy, type)
 
     def via(self, parts: SplitResult) -> str:
-        """What a message adds: by the proxy host:port, or nothing."""
+        """What a message adds: the proxy's host:port, or nothing."""
         proxy = self.used.get(parts.scheme)
-        return "" if proxy is None or self._bypassed(parts) else f" by the proxy {proxy.rpartition('@')[2].rpartition('//')[2].rstrip('/')}"
+        return "" if proxy is None or self._bypassed(parts) else f" (proxy {proxy.rpartition('@')[2].rpartition('//')[2].rstrip('/')})"
 
     def _bypassed(self, parts: SplitResult) -> bool:
         host, port = (parts.hostname or "").rstrip("."), parts.port or {"http": 80, "https": 443}[parts.scheme]
