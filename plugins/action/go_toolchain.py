@@ -6,7 +6,7 @@
 import datetime
 import os
 import time
-from typing import Any, BinaryIO, Callable, Optional
+from typing import Any, BinaryIO, Callable, Iterator, Optional
 
 from ansible.plugins.action import ActionBase
 from ansible.utils.display import Display
@@ -17,7 +17,7 @@ from ansible_collections.gohost.linux.plugins.module_utils.toolchain.model impor
 from ansible_collections.gohost.linux.plugins.modules.go_toolchain import ARGUMENT_SPEC, RULES
 from ansible_collections.gohost.linux.plugins.plugin_utils.releases import authority, goproxy, index, official, resolve, sources
 from ansible_collections.gohost.linux.plugins.plugin_utils.releases.cache import DownloadCache, default_dir
-from ansible_collections.gohost.linux.plugins.plugin_utils.releases.model import Candidate, Digests
+from ansible_collections.gohost.linux.plugins.plugin_utils.releases.model import Candidate, Digests, Source
 from ansible_collections.gohost.linux.plugins.plugin_utils.releases.sumdb import SumDB
 
 display = Display()
@@ -44,10 +44,13 @@ class ActionModule(ActionBase):
         left_out: dict[str, list[str]] = {}
         candidates = []
         for version in missing:
-            left_out[version] = []
-            found = controller.candidates(version, result["arch"], left_out[version])
+            reasons = left_out.setdefault(version, [])
             if controller.options["fetch_on"] == "controller" and not self._task.check_mode:
-                found = [self._pushed(*controller.fetched(version, result["arch"], found, left_out[version]))]
+                found = [self._pushed(*controller.fetched(version, result["arch"], reasons))]
+            else:
+                found = list(controller.candidates(version, result["arch"], reasons))
+            if not found:
+                raise sources.nothing(version, result["arch"], reasons)
             candidates += [{"version": version, **candidate} for candidate in found]
         if missing and not self._task.check_mode:
             result = self._module({**resolved, "candidates": candidates}, task_vars)
@@ -87,7 +90,7 @@ class _Controller:
         self._checksums = authority.checksums(options["checksums"])
         self._cache = default_dir(os.environ)
         self._index = index.load()
-        self._sources: Optional[list[sources.Source]] = None
+        self._sources: Optional[list[Source]] = None
         self._goproxy: Optional[str] = None
         self._sumdb: Optional[SumDB] = None
         self._official = official.Live(self._get, self._cache)
@@ -130,7 +133,8 @@ class _Controller:
             display.warning(f"Go {version} gets no security fixes{since}; set allow_eol: true if that is meant.")
         return found._asdict()
 
-    def candidates(self, version: str, arch: str, left_out: list[str]) -> list[Candidate]:
+    def candidates(self, version: str, arch: str, left_out: list[str]) -> Iterator[Candidate]:
+        """In the order to try; who vouches for one is asked when it comes to it. left_out gets what cannot be tried, and why."""
         found = self._ready()
         if self._sumdb is None:
             self._sumdb = SumDB(self._get, self._cache, proxies=sources.proxy_urls(found, self._goproxy))
@@ -138,14 +142,12 @@ class _Controller:
         def digests(form: str) -> Digests:
             return authority.digests(version, arch, form, self._checksums, self._index, self._sumdb, self._official)
 
-        chosen, reasons = sources.choose(version, arch, found, self._goproxy, digests)
-        left_out += reasons
-        return chosen
+        return sources.candidates(version, arch, found, self._goproxy, digests, left_out)
 
-    def fetched(self, version: str, arch: str, candidates: list[Candidate], left_out: list[str]) -> tuple[Candidate, str]:
+    def fetched(self, version: str, arch: str, left_out: list[str]) -> tuple[Candidate, str]:
         """The first candidate that can be had and verified here, and where its archive lies."""
         ended = -1
-        for candidate in candidates:
+        for candidate in self.candidates(version, arch, left_out):
             if candidate["source_index"] == ended:
                 continue
             try:
@@ -178,14 +180,15 @@ class _Controller:
 
         return DownloadCache(self._cache / "downloads").obtain(name, candidate["digests"], fetch, verify, origin=candidate["url"]).path
 
-    def _ready(self) -> list[sources.Source]:
+    def _ready(self) -> list[Source]:
         if self._sources is None:
             self._goproxy = goproxy.known(os.environ)
             self._sources = sources.parse(self.options["sources"], self._goproxy)
         return self._sources
 
     def _get(self, url: str) -> bytes:
-        return get(url, self._settings)
+        # Small answers that have other ways than this one: who does not give them soon is not waited for.
+        return get(url, self._settings._replace(timeout=min(self._settings.timeout, 10.0), retries=min(self._settings.retries, 1)))
 
 
 def _shown(name: str) -> Callable[[int, Optional[int]], None]:

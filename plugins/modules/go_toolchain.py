@@ -531,7 +531,7 @@ def run(module: AnsibleModule) -> Dict[str, Any]:
     wanted = _wanted(options)
     candidates: Dict[str, List[Candidate]] = {}
     for entry in options["resolved"]["candidates"] or ():
-        fields = dict(entry, digests=tuple(entry["digests"]))
+        fields: Dict[str, Any] = dict(entry, digests=tuple(entry["digests"]))
         candidates.setdefault(fields.pop("version"), []).append(Candidate(**fields))
     settings = HttpSettings(timeout=options["timeout"], retries=options["retries"], ca_path=options["ca_path"])
     outcome = converge(LocalHost(), wanted, candidates, settings, options["lock_timeout"], module.check_mode)
