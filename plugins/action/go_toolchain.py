@@ -6,10 +6,12 @@
 import datetime
 import os
 import time
-from typing import Any, BinaryIO, Callable, Iterator, Optional
+from collections.abc import Callable, Iterator
+from typing import Any, BinaryIO
 
 from ansible.plugins.action import ActionBase
 from ansible.utils.display import Display
+
 from ansible_collections.gohost.linux.plugins.module_utils.errors import GoHostError
 from ansible_collections.gohost.linux.plugins.module_utils.toolchain import archive
 from ansible_collections.gohost.linux.plugins.module_utils.toolchain.download import Credentials, FetchError, HttpSettings, download, get, redact
@@ -28,7 +30,7 @@ class ActionModule(ActionBase):
     _supports_check_mode = True
     _supports_async = False
 
-    def run(self, tmp: Optional[str] = None, task_vars: Optional[dict[str, Any]] = None) -> dict[str, Any]:
+    def run(self, tmp: str | None = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
         result: dict[str, Any] = super().run(tmp, task_vars)
         options = self.validate_argument_spec(argument_spec=ARGUMENT_SPEC, **RULES)[1]
         try:
@@ -90,9 +92,9 @@ class _Controller:
         self._checksums = authority.checksums(options["checksums"])
         self._cache = default_dir(os.environ)
         self._index = index.load()
-        self._sources: Optional[list[Source]] = None
-        self._goproxy: Optional[str] = None
-        self._sumdb: Optional[SumDB] = None
+        self._sources: list[Source] | None = None
+        self._goproxy: str | None = None
+        self._sumdb: SumDB | None = None
         self._official = official.Live(self._get, self._cache)
         if not options["versions"] and not options["rollback_from"]:
             raise GoHostError("nothing is asked for", hint='Set versions, for example to ["stable"], or rollback_from.')
@@ -191,12 +193,12 @@ class _Controller:
         return get(url, self._settings._replace(timeout=min(self._settings.timeout, 10.0), retries=min(self._settings.retries, 1)))
 
 
-def _shown(name: str) -> Callable[[int, Optional[int]], None]:
+def _shown(name: str) -> Callable[[int, int | None], None]:
     """Progress of a download as lines: at the start, every two seconds, and at the end."""
     begin = time.monotonic()
     last = begin - _SHOW_EVERY
 
-    def show(have: int, total: Optional[int]) -> None:
+    def show(have: int, total: int | None) -> None:
         nonlocal last
         now = time.monotonic()
         if now - last >= _SHOW_EVERY or have == total:

@@ -396,6 +396,7 @@ import posixpath
 from typing import Any, Dict, List
 
 from ansible.module_utils.basic import AnsibleModule
+
 from ansible_collections.gohost.linux.plugins.module_utils.errors import GoHostError
 from ansible_collections.gohost.linux.plugins.module_utils.host import LocalHost, explained
 from ansible_collections.gohost.linux.plugins.module_utils.toolchain.converge import Outcome, converge
