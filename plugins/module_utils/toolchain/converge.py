@@ -3,7 +3,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The way of one call: observe, plan, apply, observe again."""
 
-from typing import Dict, NamedTuple, Sequence
+from typing import Dict, Mapping, NamedTuple, Sequence
 
 from ..errors import GoHostError
 from ..host import Host
@@ -25,7 +25,7 @@ class Outcome(NamedTuple):
 
 
 def converge(
-    host: Host, wanted: Wanted, candidates: Dict[str, Sequence[Candidate]], settings: HttpSettings, lock_timeout: float = 300.0, check: bool = False
+    host: Host, wanted: Wanted, candidates: Mapping[str, Sequence[Candidate]], settings: HttpSettings, lock_timeout: float = 300.0, check: bool = False
 ) -> Outcome:
     """Make the host as wanted, or with check say what that takes. candidates are by version, in the order to try."""
     layout = Layout(wanted.root)
