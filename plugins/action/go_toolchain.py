@@ -6,7 +6,7 @@
 import datetime
 import os
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any, BinaryIO
 
 from ansible.plugins.action import ActionBase
@@ -55,7 +55,7 @@ class ActionModule(ActionBase):
                 raise sources.nothing(version, result["arch"], reasons)
             candidates += [{"version": version, **candidate} for candidate in found]
         if missing and not self._task.check_mode:
-            result = self._module({**resolved, "candidates": candidates}, task_vars)
+            result = self._module(resolved, task_vars, candidates)
             if result.get("failed") and any(left_out.values()):
                 result["msg"] += " | Not tried: " + "; ".join(reason for reasons in left_out.values() for reason in reasons)
         for entry in result.get("versions", ()):
@@ -63,9 +63,11 @@ class ActionModule(ActionBase):
             entry["lifecycle"] = controller.lifecycle(entry["version"])
         return result
 
-    def _module(self, resolved: dict[str, Any], task_vars: dict[str, Any]) -> dict[str, Any]:
+    def _module(self, resolved: dict[str, Any], task_vars: dict[str, Any], candidates: Sequence[Candidate] = ()) -> dict[str, Any]:
         arguments = {name: value for name, value in self._task.args.items() if name not in ("sources", "checksums")}
-        found: dict[str, Any] = self._execute_module("gohost.linux.go_toolchain", {**arguments, "resolved": resolved}, task_vars=task_vars)
+        arguments["passwords"] = [candidate["password"] for candidate in candidates]
+        arguments["resolved"] = {**resolved, "candidates": [{**candidate, "password": ""} for candidate in candidates]}
+        found: dict[str, Any] = self._execute_module("gohost.linux.go_toolchain", arguments, task_vars=task_vars)
         return found
 
     def _pushed(self, candidate: Candidate, path: str) -> Candidate:

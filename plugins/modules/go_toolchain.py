@@ -165,65 +165,12 @@ options:
     description:
       - What the controller decided. Set by the action plugin of the same name; not for playbooks.
     type: dict
-    suboptions:
-      versions:
-        description: Exact versions.
-        type: list
-        elements: str
-        default: []
-      default:
-        description: Exact default.
-        type: str
-      candidates:
-        description: Places of archives with their digests.
-        type: list
-        elements: dict
-        suboptions:
-          version:
-            description: The release.
-            type: str
-            required: true
-          source:
-            description: Type of the source.
-            type: str
-            required: true
-          source_index:
-            description: Which of the sources.
-            type: int
-            required: true
-          format:
-            description: Kind of archive.
-            type: str
-            required: true
-          url:
-            description: Where it is.
-            type: str
-            default: ''
-          path:
-            description: Or the file that it is.
-            type: str
-            default: ''
-          digests:
-            description: Digests of which one must match.
-            type: list
-            elements: str
-            required: true
-          authority:
-            description: Who vouches for them.
-            type: str
-            required: true
-          fallback:
-            description: After which failures the next place of the same source is tried.
-            type: str
-            default: always
-          username:
-            description: User name.
-            type: str
-            default: ''
-          password:
-            description: Password.
-            type: str
-            default: ''
+  passwords:
+    description:
+      - Passwords of the places in O(resolved), in their order. Set by the action plugin of the same name.
+    type: list
+    elements: str
+    default: []
 attributes:
   check_mode:
     description: Predicts what a run changes.
@@ -436,30 +383,8 @@ ARGUMENT_SPEC: Dict[str, Any] = dict(
     timeout=dict(type="float", default=30),
     retries=dict(type="int", default=4),
     lock_timeout=dict(type="float", default=300),
-    resolved=dict(
-        type="dict",
-        options=dict(
-            versions=dict(type="list", elements="str", default=[]),
-            default=dict(type="str"),
-            candidates=dict(
-                type="list",
-                elements="dict",
-                options=dict(
-                    version=dict(type="str", required=True),
-                    source=dict(type="str", required=True),
-                    source_index=dict(type="int", required=True),
-                    format=dict(type="str", required=True),
-                    url=dict(type="str", default=""),
-                    path=dict(type="str", default=""),
-                    digests=dict(type="list", elements="str", required=True),
-                    authority=dict(type="str", required=True),
-                    fallback=dict(type="str", default="always"),
-                    username=dict(type="str", default=""),
-                    password=dict(type="str", default="", no_log=True),
-                ),
-            ),
-        ),
-    ),
+    resolved=dict(type="dict"),
+    passwords=dict(type="list", elements="str", default=[], no_log=True),
 )
 RULES: Dict[str, Any] = dict(mutually_exclusive=[("default", "rollback_from")])
 
@@ -477,7 +402,7 @@ def _wanted(options: Dict[str, Any]) -> Wanted:
     return Wanted(
         root=root,
         versions=tuple(resolved["versions"]),
-        default=resolved["default"] or "",
+        default=resolved["default"],
         absent=options["state"] == "absent",
         exclusive=options["exclusive"],
         keep=tuple(options["keep"]),
@@ -531,8 +456,8 @@ def run(module: AnsibleModule) -> Dict[str, Any]:
     options = module.params
     wanted = _wanted(options)
     candidates: Dict[str, List[Candidate]] = {}
-    for entry in options["resolved"]["candidates"] or ():
-        fields: Dict[str, Any] = dict(entry, digests=tuple(entry["digests"]))
+    for entry, password in zip(options["resolved"].get("candidates", ()), options["passwords"]):
+        fields: Dict[str, Any] = dict(entry, password=password)
         candidates.setdefault(fields.pop("version"), []).append(Candidate(**fields))
     settings = HttpSettings(timeout=options["timeout"], retries=options["retries"], ca_path=options["ca_path"])
     outcome = converge(LocalHost(), wanted, candidates, settings, options["lock_timeout"], module.check_mode)
