@@ -1,0 +1,26 @@
+# Copyright (c) 2026 the gohost.linux authors
+# GNU General Public License v3.0 or later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""`make bench`: what this collection costs beside what people would do without it. It prints, and judges nothing."""
+
+import argparse
+import sys
+import tempfile
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1] / ".build"))
+
+from benchmarks import install, material, measure
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(prog="make bench", description="Arguments go into ARGS.")
+    parser.add_argument("--rounds", type=int, default=7, help="pairs of installs (7)")
+    options = parser.parse_args()
+    (material.ROOT / ".build/tmp").mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix="bench-", dir=material.ROOT / ".build/tmp") as scratch:
+        rows = install.rows(Path(scratch), options.rounds)
+        print(measure.table(measure.HEAD, rows))
+
+
+main()
