@@ -76,7 +76,7 @@ def _blocked(stage: Stage, results: dict[str, Result]) -> Result | None:
 
 
 def _report(name: str, result: Result) -> None:
-    word = "FAIL" if result.counts.failed else "ok"
+    word = "FAIL" if result.counts.failed else "skip" if result.trouble else "ok"
     if result.counts.failed:
         log = BUILD / "logs" / f"{name}.log"
         lines = log.read_text(errors="replace").splitlines() if log.exists() and result.seconds else []
