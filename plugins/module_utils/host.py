@@ -80,7 +80,11 @@ class Host(abc.ABC):
 
     @abc.abstractmethod
     def listing(self, path: str) -> List[str]:
-        """Sorted names in a directory; empty where it is not there."""
+        """Sorted names in a directory; empty where there is none."""
+
+    @abc.abstractmethod
+    def real(self, path: str) -> str:
+        """The path with all links followed."""
 
     @abc.abstractmethod
     def tree(self, path: str) -> List[TreeEntry]:
@@ -155,9 +159,7 @@ class LocalHost(Host):
     def run(self, argv: List[str], timeout: float = 60.0) -> CommandResult:
         environment = dict(os.environ, LC_ALL="C", LANGUAGE="C")
         try:
-            done = subprocess.run(
-                argv, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=environment, timeout=timeout, check=False
-            )
+            done = subprocess.run(argv, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=environment, timeout=timeout, check=False)
         except FileNotFoundError:
             return CommandResult(tuple(argv), 127, "", "")
         except subprocess.TimeoutExpired:
@@ -181,8 +183,11 @@ class LocalHost(Host):
     def listing(self, path: str) -> List[str]:
         try:
             return sorted(os.listdir(path))
-        except FileNotFoundError:
+        except (FileNotFoundError, NotADirectoryError):
             return []
+
+    def real(self, path: str) -> str:
+        return os.path.realpath(path)
 
     def tree(self, path: str) -> List[TreeEntry]:
         found: List[TreeEntry] = []
@@ -292,9 +297,7 @@ class LocalHost(Host):
                 os.close(handle)
                 handle = -1
                 if time.monotonic() >= end:
-                    raise GoHostError(
-                        f"another run holds this directory for more than {timeout:g} s", path, "Wait for it, or raise lock_timeout."
-                    )
+                    raise GoHostError(f"another run holds this directory for more than {timeout:g} s", path, "Wait for it, or raise lock_timeout.")
                 time.sleep(0.1)
             yield
         finally:

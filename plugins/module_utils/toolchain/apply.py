@@ -4,9 +4,10 @@
 """Does what the plan says: stage, verify, rename. Whatever kills it leaves a working `go`, and the next run cleans up."""
 
 import contextlib
+import errno
 import os
 import time
-from typing import BinaryIO, Callable, Dict, Iterator, List, NamedTuple, Optional, Sequence, Tuple
+from typing import BinaryIO, Callable, Dict, Iterator, List, Mapping, NamedTuple, Optional, Sequence, Tuple
 
 from ..errors import GoHostError
 from ..host import Host, explained
@@ -35,8 +36,12 @@ def preflight(host: Host, decision: Decision) -> None:
     """Refuse what cannot be done for want of rights, before anything changes."""
     for directory in sorted({os.path.dirname(step.thing) for step in decision.plan.steps}):
         existing = directory
-        while host.stat(existing) is None:
+        seen = host.stat(existing)
+        while seen is None:
             existing = os.path.dirname(existing)
+            seen = host.stat(existing)
+        if seen.kind not in ("directory", "link"):
+            raise GoHostError("this should be a directory", existing, "Move it away, or choose another root or links.")
         if not host.writable(existing):
             raise GoHostError(
                 f"directory is read-only for uid {host.euid()}", existing, "Use become, or choose root and links among this user's own directories."
@@ -46,26 +51,31 @@ def preflight(host: Host, decision: Decision) -> None:
 @contextlib.contextmanager
 def alone(host: Host, layout: Layout, timeout: float, create: bool) -> Iterator[None]:
     """Hold the store against other runs. With create its root is made if need be, and goes again if it stays empty."""
-    made = []
-    if create:
-        _directories(host, layout.root, made)
-    try:
-        if host.stat(layout.root) is None:
+    made: List[str] = []
+    with contextlib.ExitStack() as held:
+        while create or host.stat(layout.root) is not None:
+            try:
+                _directories(host, layout.root, made)
+                held.enter_context(host.lock(layout.root, timeout))
+                break
+            except FileNotFoundError:
+                if host.stat(layout.root) is not None:
+                    raise
+                # who held it removed the store: this one's turn to make it, if it is to be made
+        try:
             yield
-        else:
-            with host.lock(layout.root, timeout):
-                yield
-    finally:
-        for directory in reversed(made):
-            if host.stat(directory) is not None and not host.listing(directory):
-                host.remove(directory)
+        finally:
+            for directory in reversed(made):
+                if host.stat(directory) is not None and not host.listing(directory):
+                    host.remove(directory)
 
 
 def _directories(host: Host, path: str, made: List[str]) -> None:
     if host.stat(path) is None:
         _directories(host, os.path.dirname(path), made)
-        host.mkdir(path, 0o755)
-        made.append(path)
+        with contextlib.suppress(FileExistsError):  # by another run, just now
+            host.mkdir(path, 0o755)
+            made.append(path)
 
 
 def clean(host: Host, layout: Layout, state: State) -> None:
@@ -79,6 +89,12 @@ def clean(host: Host, layout: Layout, state: State) -> None:
         if host.stat(swap) is not None:
             host.rename(swap, path if host.stat(path) is None else _aside(path))
         _discard(host, _new(path))
+    for name in host.listing(layout.root):
+        version, swap, _rest = name.partition(".gohost-swap")
+        if swap and host.stat(layout.tree(version)) is None:
+            host.rename(f"{layout.root}/{name}", layout.tree(version))
+        elif swap:
+            _discard(host, f"{layout.root}/{name}")
     for version in host.listing(layout.manifests):
         if host.stat(layout.tree(version)) is None:
             host.remove(layout.manifest(version))
@@ -94,7 +110,7 @@ def apply(
     decision: Decision,
     state: State,
     arch: str,
-    candidates: Dict[str, Sequence[Candidate]],
+    candidates: Mapping[str, Sequence[Candidate]],
     settings: HttpSettings,
     progress: Optional[Progress] = None,
 ) -> Dict[str, Installed]:
@@ -117,7 +133,7 @@ def _apply(
     decision: Decision,
     state: State,
     arch: str,
-    candidates: Dict[str, Sequence[Candidate]],
+    candidates: Mapping[str, Sequence[Candidate]],
     settings: HttpSettings,
     progress: Optional[Progress],
 ) -> Dict[str, Installed]:
@@ -169,13 +185,15 @@ def _stage(
         try:
             with contextlib.ExitStack() as stack:
                 source, transferred = _open(host, layout, candidate, version, stack, settings, progress)
-                _need(host, layout, archive.unpacked_size(source, candidate.format))
+                size = archive.unpacked_size(source, candidate.format)
+                if _short(host, layout, size):  # a broken archive may claim any size
+                    _check_digest(candidate, archive.digest(source, candidate.format, _prefix(version, arch)))
+                    _need(host, layout, size)
                 host.mkdir(tree, 0o755)
                 unpacked = _unpack(host, source, tree, candidate, version, arch)
-            _check(host, tree, version, candidate, unpacked.digest)
-            return _manifest(host, layout, tree, version, arch, state, candidate, unpacked), Installed(
-                transferred, time.monotonic() - start, tuple(refused)
-            )
+            _check_digest(candidate, unpacked.digest)
+            _check_version(host, tree, version)
+            return _manifest(host, layout, tree, version, arch, state, candidate, unpacked), Installed(transferred, time.monotonic() - start, tuple(refused))
         except GoHostError as error:
             refused.append(f"{candidate.source} {redact(candidate.url) or candidate.path}: {error}")
             if candidate.fallback == "not_found" and not (isinstance(error, FetchError) and error.not_found):
@@ -216,31 +234,44 @@ def _open(
     return target, done.transferred
 
 
-def _need(host: Host, layout: Layout, size: int) -> None:
+def _short(host: Host, layout: Layout, size: int) -> str:
+    """What is missing for so many bytes of files; "" where they fit."""
     free = host.free_bytes(layout.stage)
     need = size + size // 8  # 12,000 files end half a block each
-    if need > free:
-        raise OSError(28, f"no space left: {need // _MIB + 1} MiB needed, {free // _MIB} MiB free", layout.root)
+    return f"no space left: {need // _MIB + 1} MiB needed, {free // _MIB} MiB free" if need > free else ""
+
+
+def _need(host: Host, layout: Layout, size: int) -> None:
+    short = _short(host, layout, size)
+    if short:
+        raise OSError(errno.ENOSPC, short, layout.root)
+
+
+def _prefix(version: str, arch: str) -> str:
+    return f"golang.org/toolchain@{module_version(version, arch)}/"
 
 
 def _unpack(host: Host, source: BinaryIO, tree: str, candidate: Candidate, version: str, arch: str) -> archive.Unpacked:
     if candidate.format == "tar.gz":
         return archive.unpack_tar(host, source, tree)
-    return archive.unpack_zip(host, source, tree, f"golang.org/toolchain@{module_version(version, arch)}/")
+    return archive.unpack_zip(host, source, tree, _prefix(version, arch))
 
 
-def _check(host: Host, tree: str, version: str, candidate: Candidate, digest: str) -> None:
+def _check_digest(candidate: Candidate, digest: str) -> None:
     if digest not in candidate.digests:
         wanted = " or ".join(candidate.digests)
-        raise GoHostError("digest differs", f"the archive has {digest}, {candidate.authority} says {wanted}", "Do not use this archive: find out who changed it.")
+        raise GoHostError(
+            "digest differs", f"the archive has {digest}, {candidate.authority} says {wanted}", "Do not use this archive: find out who changed it."
+        )
+
+
+def _check_version(host: Host, tree: str, version: str) -> None:
     stated = version_file(host.read(f"{tree}/VERSION")) if host.stat(f"{tree}/VERSION") is not None else ""
     if stated != version:
         raise GoHostError("archive holds another release", f"VERSION says {stated or 'nothing'}, asked was {version}")
 
 
-def _manifest(
-    host: Host, layout: Layout, tree: str, version: str, arch: str, state: State, candidate: Candidate, unpacked: archive.Unpacked
-) -> Manifest:
+def _manifest(host: Host, layout: Layout, tree: str, version: str, arch: str, state: State, candidate: Candidate, unpacked: archive.Unpacked) -> Manifest:
     path = f"{tree}/{manifests.GO_ENV}"
     go_env = host.read(path).decode() if host.stat(path) is not None else ""
     if state.go_env:
@@ -309,11 +340,13 @@ def _link(host: Host, layout: Layout, step: Step) -> None:
 
 
 def _unlink(host: Host, layout: Layout, step: Step) -> None:
-    if step.argument:
+    if not step.argument:
+        host.remove(step.thing)
+    elif step.before is None:
+        host.rename(step.argument, step.thing)
+    else:
         host.exchange(step.argument, step.thing)
         host.remove(step.argument)
-    else:
-        host.remove(step.thing)
 
 
 def _remove(host: Host, layout: Layout, step: Step) -> None:
@@ -325,7 +358,7 @@ def _remove(host: Host, layout: Layout, step: Step) -> None:
 
 def _forget(host: Host, layout: Layout, step: Step) -> None:
     host.remove_tree(layout.private)
-    if not host.listing(layout.root):
+    if not host.listing(layout.root) and host.writable(os.path.dirname(layout.root)):
         host.remove(layout.root)
 
 

@@ -16,14 +16,17 @@ from typing import BinaryIO, Callable, Iterator, List, NamedTuple, Set, Tuple
 
 from ..errors import GoHostError
 from ..host import Host
+from .manifest import link_digest
 from .model import Member
 
 _BLOCK = 1 << 18
 _MOST_BYTES = 4 << 30  # no release unpacks to a tenth of this; more is a decompression bomb
 _MOST_MEMBERS = 200_000
-_ZIP_ERRORS = (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError)
+# What the standard library raises on broken archives; ValueError: on numbers and names that are none.
+_TAR_ERRORS = (tarfile.TarError, EOFError, ValueError, OverflowError)
+_ZIP_ERRORS = (zipfile.BadZipFile, zlib.error, EOFError, ValueError, OverflowError, NotImplementedError, struct.error)
 # golang/go:src/cmd/go/internal/toolchain/select.go: what gets its executable bit back, for module zips carry none.
-_EXECUTABLE = re.compile(r"^(bin/[^/]+|pkg/tool/.+|lib/(.+/)?go_[^/]*_[^/]*_exec)$")
+_EXECUTABLE = re.compile(r"^(bin/[^/]+|pkg/tool/.+|lib/(.+/)?go_[^/]+_[^/]+_exec)\Z")
 
 
 class Unpacked(NamedTuple):
@@ -41,7 +44,7 @@ def unpacked_size(source: BinaryIO, form: str) -> int:
                 return sum(entry.file_size for entry in archive.infolist())
         source.seek(-4, 2)
         return int(struct.unpack("<I", source.read(4))[0])  # RFC 1952: ISIZE ends a gzip member
-    except (zipfile.BadZipFile, OSError, struct.error):
+    except (*_ZIP_ERRORS, OSError):
         raise GoHostError(f"not a complete {form} archive", hint="Fetch it again, or name another source.") from None
     finally:
         source.seek(0)
@@ -65,12 +68,17 @@ class _Writer:
         if name in self._names or name in self._made:
             raise GoHostError("archive member refused: it comes twice", repr(name))
         self._names.add(name)
-        if self._bytes > _MOST_BYTES or len(self._names) > _MOST_MEMBERS:
-            raise GoHostError("archive refused: it unpacks to more than any Go release", f"{self._bytes} bytes, {len(self._names)} members")
+        self._limit()
         self._make(parts[:-1])
 
     def directory(self, name: str) -> None:
         self._make(self._parts(name))
+        self._limit()
+
+    def _limit(self) -> None:
+        members = len(self._names) + len(self._made)
+        if self._bytes > _MOST_BYTES or members > _MOST_MEMBERS:
+            raise GoHostError("archive refused: it unpacks to more than any Go release", f"{self._bytes} bytes, {members} members")
 
     def _parts(self, name: str) -> List[str]:
         parts = name.split("/")
@@ -84,26 +92,36 @@ class _Writer:
             if path in self._names:
                 raise GoHostError("archive member refused: something lies under it", repr(path))
             if path not in self._made:
-                self._host.mkdir(f"{self._directory}/{path}", 0o755)
+                self._host.mkdir(f"{self._directory}/{_native(path)}", 0o755)
                 self._made.add(path)
 
     def file(self, name: str, mode: int, size: int, chunks: Iterator[bytes]) -> None:
         content = hashlib.sha256()
+        left = size
 
         def hashed() -> Iterator[bytes]:
+            nonlocal left
             for chunk in chunks:
                 content.update(chunk)
+                left -= len(chunk)
                 yield chunk
 
-        self._host.create(f"{self._directory}/{name}", mode, hashed())
-        self.members.append(Member(name, mode, size, content.hexdigest()))
+        self._host.create(f"{self._directory}/{_native(name)}", mode, hashed())
+        if left:
+            raise GoHostError("archive member refused: it is not as long as the archive says", repr(name))
+        self.members.append(Member(_native(name), mode, size, content.hexdigest()))
 
     def link(self, name: str, target: str) -> None:
         landing = posixpath.normpath(posixpath.join(posixpath.dirname(name), target))
-        if target.startswith("/") or landing == ".." or landing.startswith("../"):
+        if target.startswith("/") or landing == ".." or landing.startswith("../") or not target.isprintable():
             raise GoHostError("archive member refused: a link out of the tree", repr(f"{name} -> {target}"))
-        self._host.symlink(target, f"{self._directory}/{name}")
-        self.members.append(Member(name, 0o777, len(target), f"link:{target}"))
+        self._host.symlink(_native(target), f"{self._directory}/{_native(name)}")
+        self.members.append(Member(_native(name), 0o777, len(target.encode()), link_digest(_native(target))))
+
+
+def _native(name: str) -> str:
+    """A name as this process spells it in calls: Python 3.6 in the C locale speaks ASCII, with other bytes escaped."""
+    return os.fsdecode(name.encode())
 
 
 class _Inflated:
@@ -180,9 +198,9 @@ def unpack_tar(host: Host, source: BinaryIO, directory: str) -> Unpacked:
     inflated = _Inflated(source)
     try:
         try:
-            with tarfile.open(fileobj=inflated, mode="r|", bufsize=_BLOCK) as archive:  # type: ignore[call-overload]
+            with tarfile.open(fileobj=inflated, mode="r|", bufsize=_BLOCK, encoding="utf-8") as archive:  # type: ignore[call-overload]
                 _unpack_members(archive, writer)
-        except tarfile.TarError as error:
+        except _TAR_ERRORS as error:
             inflated.digest()  # a gzip error explains more
             raise GoHostError("not a tar archive", error, "Fetch it again, or name another source.") from None
         return Unpacked("sha256:" + inflated.digest(), tuple(writer.members))
@@ -221,18 +239,15 @@ def unpack_zip(host: Host, source: BinaryIO, directory: str, prefix: str) -> Unp
     writer = _Writer(host, directory)
     try:
         with zipfile.ZipFile(source) as archive:
-            entries = archive.infolist()
+            entries = _entries(archive, prefix)
             for entry in entries:
-                if not entry.filename.startswith(prefix) or entry.filename.endswith("/") or entry.flag_bits & 1:
-                    raise GoHostError(f"archive member refused: every path of this module starts with {prefix} and is a file", repr(entry.filename))
                 writer.admit(_member_name(entry.filename[len(prefix) :]), entry.file_size)
-
+            listed = []
             for entry in entries:
                 name = _member_name(entry.filename[len(prefix) :])
                 with archive.open(entry) as content:
                     writer.file(name, 0o755 if _EXECUTABLE.match(name) else 0o644, entry.file_size, _chunks(content.read))
-            sums = {member.path: member.sha256 for member in writer.members}
-            listed = sorted((entry.filename, sums[_member_name(entry.filename[len(prefix) :])]) for entry in entries)
+                listed.append((entry.filename, writer.members[-1].sha256))
     except _ZIP_ERRORS as error:
         raise GoHostError("not a complete zip archive", error, "Fetch it again, or name another source.") from None
     return Unpacked(h1(listed), tuple(writer.members))
@@ -245,14 +260,20 @@ def digest(source: BinaryIO, form: str, prefix: str) -> str:
     try:
         with zipfile.ZipFile(source) as archive:
             listed = []
-            for entry in archive.infolist():
-                if not entry.filename.startswith(prefix):
-                    raise GoHostError(f"archive member refused: every path of this module starts with {prefix}", repr(entry.filename))
+            for entry in _entries(archive, prefix):
                 with archive.open(entry) as content:
                     listed.append((entry.filename, _sha256(_chunks(content.read))))
     except _ZIP_ERRORS as error:
         raise GoHostError("not a complete zip archive", error, "Fetch it again, or name another source.") from None
     return h1(listed)
+
+
+def _entries(archive: zipfile.ZipFile, prefix: str) -> List[zipfile.ZipInfo]:
+    entries = archive.infolist()
+    for entry in entries:
+        if not entry.filename.startswith(prefix) or entry.filename.endswith("/") or entry.flag_bits & 1:
+            raise GoHostError(f"archive member refused: every path of this module starts with {prefix} and is a file", repr(entry.filename))
+    return entries
 
 
 def _sha256(chunks: Iterator[bytes]) -> str:

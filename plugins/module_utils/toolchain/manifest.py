@@ -5,6 +5,7 @@
 
 import hashlib
 import json
+import os
 import stat
 from typing import Callable, Dict, Iterable, List, Set
 
@@ -26,25 +27,30 @@ def stat_digest(entries: Iterable[TreeEntry]) -> str:
     return hashlib.sha256("\n".join(lines).encode("utf-8", "surrogateescape")).hexdigest()
 
 
+def link_digest(target: str) -> str:
+    """Member.sha256 of a link."""
+    return "link:" + hashlib.sha256(os.fsencode(target)).hexdigest()
+
+
 def render(manifest: Manifest) -> bytes:
-    """A line of JSON about the whole, then a line "sha256 mode size path" per file."""
+    """A line of JSON about the whole, then a line "sha256 mode size path" per file, the path in the bytes of the file system."""
     head = manifest._asdict()
     head.update(schema=1, provenance=manifest.provenance._asdict())
     del head["members"]
     lines = [json.dumps(head, sort_keys=True)]
     lines += [f"{member.sha256} {member.mode:o} {member.size} {member.path}" for member in sorted(manifest.members, key=lambda member: member.path)]
-    return ("\n".join(lines) + "\n").encode()
+    return ("\n".join(lines) + "\n").encode("utf-8", "surrogateescape")
 
 
 def parse(text: bytes, path: str, whole: bool) -> Manifest:
     """The manifest in a file's content, without its members unless whole; path names it in the error."""
     try:
-        first, _newline, rest = text.decode().partition("\n")
-        head = json.loads(first)
+        first, _newline, rest = text.partition(b"\n")
+        head = json.loads(first.decode())
         members = []
-        for line in rest.splitlines() if whole else ():
-            sha256, mode, size, name = line.split(" ", 3)
-            members.append(Member(name, int(mode, 8), int(size), sha256))
+        for line in rest.split(b"\n")[:-1] if whole else ():
+            sha256, mode, size, name = line.split(b" ", 3)
+            members.append(Member(os.fsdecode(name), int(mode, 8), int(size), sha256.decode()))
         return Manifest(
             version=head["version"],
             arch=head["arch"],
@@ -59,7 +65,7 @@ def parse(text: bytes, path: str, whole: bool) -> Manifest:
 
 
 def differences(manifest: Manifest, entries: Iterable[TreeEntry], hash_of: Callable[[str], str]) -> List[str]:
-    """What differs from the manifest, a line per path. hash_of gives a file's sha256, or "link:TARGET" of a link."""
+    """What differs from the manifest, a line per path. hash_of gives a path's sha256 as Member has it."""
     members: Dict[str, Member] = {member.path: member for member in manifest.members if member.path != GO_ENV}
     directories: Set[str] = {"."}
     for path in members:

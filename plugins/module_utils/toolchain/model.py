@@ -27,8 +27,8 @@ _MACHINES = {
 _USERLAND_32 = {"amd64": "386", "arm64": "armv6l"}
 ARCHES = ("386", "amd64", "arm64", "armv6l", "loong64", "ppc64le", "riscv64", "s390x")
 
-_VERSION = re.compile(r"^(?:go)?(\d+)\.(\d+)(?:\.(\d+))?(?:(rc|beta)(\d+))?$")
-_LINE = re.compile(r"^(?:go)?(\d+)\.(\d+)$")
+_VERSION = re.compile(r"^(?:go)?(\d+)\.(\d+)(?:\.(\d+))?(?:(rc|beta)(\d+))?\Z", re.ASCII)
+_LINE = re.compile(r"^(?:go)?(\d+)\.(\d+)\Z", re.ASCII)
 
 
 class GoVersion(NamedTuple):
@@ -54,7 +54,7 @@ class GoVersion(NamedTuple):
 
 
 def parse_version(text: str) -> Optional[GoVersion]:
-    """"1.27.3", "go1.27.3", "1.28rc1" or "1.20" (that first release) as a version; None for anything else."""
+    """ "1.27.3", "go1.27.3", "1.28rc1" or "1.20" (that first release) as a version; None for anything else."""
     found = _VERSION.match(text)
     if found is None:
         return None
@@ -65,7 +65,7 @@ def parse_version(text: str) -> Optional[GoVersion]:
 
 
 def parse_line(text: str) -> Optional[Tuple[int, int]]:
-    """"1.26" as (1, 26); None where it is not the name of a release line."""
+    """ "1.26" as (1, 26); None where it is not the name of a release line."""
     found = _LINE.match(text)
     return None if found is None else (int(found.group(1)), int(found.group(2)))
 
@@ -74,9 +74,7 @@ def arch_of(machine: str, pointer_bits: int) -> str:
     """The architecture of Go's downloads for `uname -m`; a 32-bit userland on a 64-bit kernel gets the 32-bit Go."""
     arch = _MACHINES.get(machine)
     if arch is None or (pointer_bits == 32 and arch not in _USERLAND_32 and arch not in _USERLAND_32.values()):
-        raise GoHostError(
-            "no Go release for this machine's architecture", machine, f"Set arch to one of {', '.join(ARCHES)} if one of them does run here."
-        )
+        raise GoHostError("no Go release for this machine's architecture", machine, f"Set arch to one of {', '.join(ARCHES)} if one of them does run here.")
     return _USERLAND_32.get(arch, arch) if pointer_bits == 32 else arch
 
 
@@ -111,7 +109,7 @@ class Candidate(NamedTuple):
 
 
 class Member(NamedTuple):
-    """A file or link of a tree; sha256 is of a file's content, "link:TARGET" for a link."""
+    """A file or link of a tree; sha256 is of a file's content; for a link "link:" and that of its target."""
 
     path: str
     mode: int

@@ -3,6 +3,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """What is there now: the store's trees, its default, its links, and who uses them."""
 
+import contextlib
 import hashlib
 import os
 from concurrent.futures import ThreadPoolExecutor
@@ -31,25 +32,24 @@ def observe(host: Host, wanted: Wanted) -> Seen:
     layout = Layout(wanted.root)
     state = store_state(host, layout)
     installed = [name for name in host.listing(layout.root) if _is_tree(host, layout, name)]
-    trees = {
-        version: _tree(host, layout, version, state, wanted if not wanted.absent and version in wanted.versions else None) for version in installed
-    }
+    trees = {version: _tree(host, layout, version, state, wanted if not wanted.absent and version in wanted.versions else None) for version in installed}
+    default = _default(host, layout)
     removable = [version for version in installed if wanted.absent or wanted.exclusive]
     return Seen(
         arch=wanted.arch or arch_of(*host.machine()),
         exists=host.stat(layout.private) is not None,
         trees=trees,
-        default=_default(host, layout),
+        default=default,
         state=state,
         links=_links(host, layout, wanted, state, installed),
-        used=_used(host, layout, removable, wanted) if removable else {},
+        used=_used(host, layout, removable, default, wanted) if removable else {},
         others=tuple(_others(host, layout)),
     )
 
 
 def _links(host: Host, layout: Layout, wanted: Wanted, state: State, installed: List[str]) -> Dict[str, Standing]:
     wished = link_targets(wanted, [*installed, *(() if wanted.absent else wanted.versions)], True)
-    links = {path: _standing(host, layout, path) for path in {*wished, *state.links}}
+    links = {path: _standing(host, layout, path) for path in {*wished, *state.links, *state.saved}}
     for aside in state.saved.values():
         seen = host.stat(aside)
         ours = seen is None or (seen.kind == "link" and seen.target.startswith(layout.root + "/"))
@@ -125,7 +125,7 @@ def _differences(host: Host, root: str, manifest: Manifest, entries: List[TreeEn
 def _hash(host: Host, path: str) -> str:
     seen = host.stat(path)
     if seen is not None and seen.kind == "link":
-        return f"link:{seen.target}"
+        return manifests.link_digest(seen.target)
     if seen is None or seen.kind != "file":
         return ""
     digest = hashlib.sha256()
@@ -155,15 +155,18 @@ def _standing(host: Host, layout: Layout, path: str) -> Standing:
     return Standing(what, f"a link to {seen.target}" if seen.kind == "link" else f"a {seen.kind} of uid {seen.uid}")
 
 
-def _used(host: Host, layout: Layout, versions: List[str], wanted: Wanted) -> Dict[str, str]:
+def _used(host: Host, layout: Layout, versions: List[str], default: str, wanted: Wanted) -> Dict[str, str]:
     """Version → the process or unit that uses it."""
     used: Dict[str, str] = {}
     running = host.processes()
     units = [(unit, directive, value) for unit, text in _units(host) for directive, value in unit_commands(text)]
     for version in versions:
-        names = [layout.tree(version)] + ([f"{wanted.links}/go{version}"] if wanted.links else [])
+        tree = host.real(layout.tree(version))
+        names = [layout.tree(version), tree] + ([f"{wanted.links}/go{version}"] if wanted.links else [])
+        if version == default and wanted.absent and not wanted.default:
+            names += [layout.current, *link_targets(wanted, (), True)]
         for process in running:
-            if process.executable.startswith(layout.tree(version) + "/"):
+            if process.executable.startswith(tree + "/"):
                 used[version] = f"process {process.pid} ({process.executable})"
         for unit, directive, value in units:
             if any(names_path(value, name) for name in names):
@@ -173,16 +176,17 @@ def _used(host: Host, layout: Layout, versions: List[str], wanted: Wanted) -> Di
 
 def _units(host: Host) -> Iterable[Tuple[str, str]]:
     for directory in _UNIT_DIRECTORIES:
-        for name in host.listing(directory):
+        for name in _readable(host, directory):
             path = f"{directory}/{name}"
             seen = host.stat(path)
             if seen is None or seen.kind == "link":  # links name units of these same directories
                 continue
-            files = [f"{path}/{drop_in}" for drop_in in host.listing(path) if drop_in.endswith(".conf")] if seen.kind == "directory" else [path]
+            files = [f"{path}/{drop_in}" for drop_in in _readable(host, path) if drop_in.endswith(".conf")] if seen.kind == "directory" else [path]
             for file in files:
-                state = host.stat(file)
-                if state is not None and state.kind == "file":
-                    yield file, host.read(file).decode("utf-8", "replace")
+                with contextlib.suppress(PermissionError):  # another user's, who may not use this store either
+                    state = host.stat(file)
+                    if state is not None and state.kind == "file":
+                        yield file, host.read(file).decode("utf-8", "replace")
 
 
 def _others(host: Host, layout: Layout) -> List[Other]:
@@ -196,10 +200,10 @@ def _others(host: Host, layout: Layout) -> List[Other]:
             places += [(f"{directory}/{name}", "sdk") for name in _readable(host, directory) if name.startswith("go")]
     found = []
     for path, kind in places:
-        seen = host.stat(path)
-        if seen is None or (seen.kind == "link" and (kind != "snap" or seen.target.startswith(layout.root + "/"))):
-            continue
-        found.append(Other(path, kind, _version(host, path)))
+        with contextlib.suppress(PermissionError):
+            seen = host.stat(path)
+            if seen is not None and (seen.kind == "directory" or (kind == "snap" and not seen.target.startswith(layout.root + "/"))):
+                found.append(Other(path, kind, _version(host, path)))
     return found
 
 

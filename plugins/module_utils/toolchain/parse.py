@@ -39,8 +39,8 @@ def unit_commands(text: str) -> List[Tuple[str, str]]:
 
 
 def names_path(value: str, path: str) -> bool:
-    """Whether a unit's value names a path or something below it."""
-    return re.search(r"(?<![\w./-])" + re.escape(path) + r"(?![\w.-])", value) is not None
+    """Whether a unit's value names a path or something below it; systemd's prefixes, as in "-/usr/bin/x", may stand before it."""
+    return re.search(r"(?<![\w./])" + re.escape(path) + r"(?![\w.-])", value) is not None
 
 
 def package_of(output: str) -> Optional[str]:

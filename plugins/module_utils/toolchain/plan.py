@@ -60,6 +60,7 @@ def plan(wanted: Wanted, seen: Seen) -> Decision:
     steps += [Step("remove", layout.tree(version), version, None, version) for version in sorted(removed, key=_sort_key)]
     if forget:
         steps.append(Step("forget", layout.private, "the store's state", None))
+        warnings += [f"left at {aside}, for something else stands at {path} now" for path, aside in sorted(saved.items())]
     history = _history(seen.state.history, seen.default, default, remaining)
     state = State(history, tuple(sorted(targets)), saved, seen.state.go_env)
     return Decision(Plan(tuple(steps)), default, state, tuple(warnings))
@@ -112,10 +113,8 @@ def _removed(wanted: Wanted, seen: Seen) -> Tuple[Set[str], List[str]]:
 
 
 def _default(wanted: Wanted, seen: Seen, remaining: Sequence[str]) -> str:
-    if wanted.rollback_from:
-        return _rollback(wanted, seen, remaining)
-    asked = wanted.default
-    if not asked and not wanted.absent:
+    asked = _rollback(wanted, seen, remaining) if wanted.rollback_from else wanted.default
+    if not asked and not wanted.rollback_from and not wanted.absent:
         if len(set(wanted.versions)) == 1:
             asked = wanted.versions[0]
         elif not seen.default:
@@ -167,9 +166,11 @@ def _links(wanted: Wanted, seen: Seen, targets: Dict[str, str]) -> Tuple[List[St
                 raise GoHostError("something is already moved aside for this link", f"{path}: {saved[path]}", "Decide which one to keep, and remove the other.")
             saved[path] = aside
         steps.append(Step("link", path, standing.what, target, aside))
-    for path in sorted(set(seen.state.links) - set(targets)):
+    for path in sorted({*seen.state.links, *saved} - set(targets)):
         standing = seen.links[path]
+        if standing.owner:  # not ours any more; what was moved aside for it waits
+            continue
         aside = saved.pop(path, "")
-        if standing.what is not None and not standing.owner:
+        if standing.what is not None or aside:
             steps.append(Step("unlink", path, standing.what, seen.links[aside].what if aside else None, aside))
     return steps, saved
