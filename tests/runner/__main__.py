@@ -11,7 +11,7 @@ if sys.version_info < (3, 10):
     sys.exit(f"the controller needs Python 3.10 or newer, and this is {sys.version.split()[0]}: run make with PYTHON=python3.x")
 
 from tests.runner import site, stage, suite, workspace
-from tests.runner.venvs import NEWEST_CORE
+from tests.runner.venvs import FUZZ, NEWEST_CORE, Venv
 
 
 def _test(long: bool, only: list[str], workers: int) -> int:
@@ -26,10 +26,11 @@ def _test(long: bool, only: list[str], workers: int) -> int:
     return stage.summary(chosen, stage.perform(chosen, workers), time.monotonic() - start)
 
 
-def _program(arguments: list[str]) -> int:
-    """A long-running program of the project's own, in the newest environment."""
-    NEWEST_CORE.make(sys.stdout)
-    return workspace.run([NEWEST_CORE.python, *arguments], sys.stdout, workspace.environment(NEWEST_CORE.path), timeout=24 * 3600)
+def _program(venv: Venv, arguments: list[str]) -> int:
+    """A long-running program of the project's own."""
+    venv.make(sys.stdout)
+    env = workspace.environment(venv.path, PYTHONPATH=str(workspace.BUILD))
+    return workspace.run([venv.python, *arguments], sys.stdout, env, timeout=24 * 3600)
 
 
 def main() -> int:
@@ -53,7 +54,9 @@ def main() -> int:
             return _test(options.long, options.only, options.workers)
         if options.command == "site":
             return site.site(options.inventory, rest)
-        return _program(["-m", "pytest", "tests/fuzz", *rest] if options.command == "fuzz" else ["-m", "benchmarks", *rest])
+        if options.command == "fuzz":
+            return _program(FUZZ, ["-m", "pytest", "tests/fuzz", *rest])
+        return _program(NEWEST_CORE, ["-m", "benchmarks", *rest])
     except (workspace.Failed, workspace.Missing) as error:
         print(f"error: {error}", file=sys.stderr)
         return 1

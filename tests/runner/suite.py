@@ -17,7 +17,7 @@ from tests.runner.workspace import BUILD, ROOT, Failed, environment, run
 LINTERS: dict[str, tuple[str, ...]] = {
     "ruff": ("ruff", "check", "--no-cache"),
     "ruff-format": ("ruff", "format", "--no-cache", "--diff"),
-    "mypy": ("mypy", "-p", "ansible_collections.gohost.linux.plugins", "-p", "tests", "-p", "tools"),
+    "mypy": ("mypy", "-p", "ansible_collections.gohost.linux.plugins", "-p", "tests", "-p", "tools", "-p", "benchmarks"),
     "yamllint": ("yamllint", "--strict", "."),
     "ansible-lint": ("ansible-lint", "--strict", "--nocolor", "-q"),
     "antsibull-docs": ("antsibull-docs", "lint-collection-docs", "--plugin-docs", "--validate-collection-refs", "self", "."),

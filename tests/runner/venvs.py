@@ -63,6 +63,7 @@ def _install_python_venv(base: Path, log: IO[str]) -> None:
 
 CORE216 = Venv("core216", ("3.11",))
 NEWEST_CORE = Venv("newest", NEWEST)
+FUZZ = Venv("fuzz", NEWEST)
 LINT = Venv("lint", NEWEST)
 PY36 = Venv("py36", ("3.6",))
 SITE = Venv("site", ANY)
