@@ -73,13 +73,16 @@ class Tls(NamedTuple):
 
 
 def make_tls(directory: str) -> Tls:
-    """Make a private CA and a server's certificate by the openssl command, which must be there (see `openssl_missing`)."""
+    """Make a private CA and a server's certificate by the openssl command, which must be there (see `openssl_missing`).
+
+    The CA lacks a keyUsage, as those of many companies do: Python 3.13's own strictness would refuse it.
+    """
     ca, ca_key, certificate, key, request, extensions = (
         os.path.join(directory, name) for name in ("ca.pem", "ca.key", "server.pem", "server.key", "csr", "ext")
     )
     config = os.path.join(directory, "openssl.cnf")
     with open(config, "w") as file:
-        file.write("[req]\ndistinguished_name=dn\n[dn]\n[ca]\nbasicConstraints=critical,CA:true\nkeyUsage=critical,keyCertSign\nsubjectKeyIdentifier=hash\n")
+        file.write("[req]\ndistinguished_name=dn\n[dn]\n[ca]\nbasicConstraints=critical,CA:true\nsubjectKeyIdentifier=hash\n")
     with open(extensions, "w") as file:
         file.write("subjectAltName=DNS:localhost,IP:127.0.0.1,IP:0:0:0:0:0:0:0:1\nextendedKeyUsage=serverAuth\nauthorityKeyIdentifier=keyid\n")
     new = ["openssl", "req", "-config", config, "-newkey", "rsa:2048", "-nodes"]

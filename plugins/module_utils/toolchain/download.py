@@ -217,15 +217,13 @@ class _Transfer:
         self.total, self.etag, self.modified, self.head = None, "", "", b""
 
     def _pieces(self, response: HTTPResponse) -> Iterator[bytes]:
-        left = response.length
-        while left is None or left > 0:
+        while True:
             try:
-                piece = response.read1(_CHUNK if left is None else min(left, _CHUNK))
+                piece = response.read1(_CHUNK)  # what came so far: a timeout or a cut loses none of it
             except (OSError, HTTPException) as trouble:
                 self._fail(trouble)
             if not piece:
                 return
-            left = None if left is None else left - len(piece)
             self.transferred += len(piece)
             yield piece
 
