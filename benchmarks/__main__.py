@@ -10,16 +10,25 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / ".build"))
 
-from benchmarks import install, material, measure
+from benchmarks import install, material, measure, unchanged
+
+PARTS = ("install", "unchanged", "memory", "fleet")
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(prog="make bench", description="Arguments go into ARGS.")
     parser.add_argument("--rounds", type=int, default=7, help="pairs of installs (7)")
+    parser.add_argument("--tasks", type=int, default=20, help="pairs of unchanged tasks (20)")
+    parser.add_argument("--only", action="append", default=[], choices=PARTS, help="measure this; may be repeated")
     options = parser.parse_args()
+    only = options.only or PARTS
     (material.ROOT / ".build/tmp").mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix="bench-", dir=material.ROOT / ".build/tmp") as scratch:
-        rows = install.rows(Path(scratch), options.rounds)
+        rows: list[tuple[str, ...]] = []
+        if "install" in only:
+            rows += install.rows(Path(scratch), options.rounds)
+        if "unchanged" in only:
+            rows += unchanged.rows(Path(scratch), options.tasks)
         print(measure.table(measure.HEAD, rows))
 
 

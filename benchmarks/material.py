@@ -15,7 +15,7 @@ from ansible_collections.gohost.linux.plugins.module_utils.toolchain import arch
 from ansible_collections.gohost.linux.plugins.module_utils.toolchain.download import HttpSettings, download
 from ansible_collections.gohost.linux.plugins.module_utils.toolchain.model import arch_of, archive_name, module_version
 from ansible_collections.gohost.linux.plugins.plugin_utils.releases import goproxy, index
-from ansible_collections.gohost.linux.plugins.plugin_utils.releases.cache import DownloadCache, default_dir
+from ansible_collections.gohost.linux.plugins.plugin_utils.releases.cache import DownloadCache, default_dir, private_dir
 
 VERSION = "1.27.4"
 SIDE_BY_SIDE = ("1.21.13", "1.25.14", "1.26.11", "1.27.3", "1.27.4")
@@ -38,7 +38,8 @@ class Archive(NamedTuple):
 
 
 def module_zip(version: str = VERSION) -> Archive:
-    """By the module proxy that `go env GOPROXY` names, kept for the next time."""
+    """By the module proxy that `go env GOPROXY` names, through the collection's own cache."""
+    name = f"go{version}.linux-{ARCH}.zip"
     module = module_version(version, ARCH)
     wanted = index.load().h1[version, ARCH]
 
@@ -54,12 +55,17 @@ def module_zip(version: str = VERSION) -> Archive:
         if found != wanted:
             sys.exit(f"{path}: the digest is {found} instead of {wanted}")
 
-    return Archive("zip", Path(DownloadCache(_CACHE).obtain(f"{module}.zip", [wanted], fetch, verify).path), version, wanted)
+    return Archive("zip", Path(DownloadCache(default_dir(os.environ) / "downloads").obtain(name, [wanted], fetch, verify).path), version, wanted)
+
+
+def zip_name(version: str) -> str:
+    """What a directory of sources calls it."""
+    return f"{module_version(version, ARCH)}.zip"
 
 
 def official(version: str = VERSION) -> Archive:
     """The module zip's files as in the official archive: no directories, under go/, packed as tightly as gzip can."""
-    path = _CACHE / archive_name(version, ARCH)
+    path = private_dir(_CACHE) / archive_name(version, ARCH)
     if not path.exists():
         _repack(module_zip(version), path)
     with open(path, "rb") as source:

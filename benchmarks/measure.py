@@ -47,12 +47,12 @@ def seconds(value: float) -> str:
 
 def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     """A Markdown table, aligned; the first column to the left, the others to the right."""
-    widths = [max(len(line[column]) for line in (head, *rows)) for column in range(len(head))]
+    first, *widths = [max(map(len, column)) for column in zip(head, *rows, strict=True)]
 
     def line(cells: Sequence[str]) -> str:
-        return "| " + " | ".join(cell.rjust(width) if column else cell.ljust(width) for column, (cell, width) in enumerate(zip(cells, widths, strict=True))) + " |"
+        return " | ".join([f"| {cells[0]:<{first}}", *(f"{cell:>{width}}" for cell, width in zip(cells[1:], widths, strict=True))]) + " |"
 
-    rule = "|" + "|".join("-" * (width + 1) + (":" if column else "-") for column, width in enumerate(widths)) + "|"
+    rule = "|".join([f"|{'-' * (first + 2)}", *("-" * (width + 1) + ":" for width in widths)]) + "|"
     return "\n".join([line(head), rule, *map(line, rows)])
 
 
