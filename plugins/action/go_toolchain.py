@@ -16,7 +16,7 @@ from ansible_collections.gohost.linux.plugins.module_utils.errors import GoHostE
 from ansible_collections.gohost.linux.plugins.module_utils.toolchain import archive
 from ansible_collections.gohost.linux.plugins.module_utils.toolchain.download import Credentials, FetchError, HttpSettings, download, get, redact
 from ansible_collections.gohost.linux.plugins.module_utils.toolchain.model import module_version, parse_line, parse_version
-from ansible_collections.gohost.linux.plugins.modules.go_toolchain import ARGUMENT_SPEC, RULES
+from ansible_collections.gohost.linux.plugins.module_utils.toolchain.options import ARGUMENT_SPEC, RULES
 from ansible_collections.gohost.linux.plugins.plugin_utils.releases import authority, goproxy, index, official, resolve, sources
 from ansible_collections.gohost.linux.plugins.plugin_utils.releases.cache import DownloadCache, default_dir
 from ansible_collections.gohost.linux.plugins.plugin_utils.releases.model import Candidate, Digests, Source
@@ -157,7 +157,7 @@ class _Controller:
             try:
                 return candidate, self._fetch(version, arch, candidate)
             except GoHostError as error:
-                left_out.append(f"{candidate['source']} {redact(candidate['url']) or candidate['path']}: {error}")
+                left_out.append(f"{candidate['source']} {redact(candidate['url']) if candidate['url'] else candidate['path']}: {error}")
                 if candidate["fallback"] == "not_found" and not getattr(error, "not_found", False):
                     ended = candidate["source_index"]
         raise GoHostError(f"Go {version} for linux-{arch} could not be had from any source", " | ".join(left_out))

@@ -12,7 +12,6 @@ import os
 import shutil
 import stat
 import struct
-import subprocess
 import time
 from typing import BinaryIO, Dict, Iterable, Iterator, List, NamedTuple, Optional, Tuple
 
@@ -64,14 +63,15 @@ class Host(abc.ABC):
     """A machine. Failing calls raise OSError, which `explained` turns into one line for a person."""
 
     @abc.abstractmethod
-    def euid(self) -> int: ...
+    def euid(self) -> int:
+        """The user this process acts as."""
 
     @abc.abstractmethod
     def machine(self) -> Tuple[str, int]:
         """What `uname -m` says, and the bits of a pointer in this userland."""
 
     @abc.abstractmethod
-    def run(self, argv: List[str], timeout: float = 60.0) -> CommandResult:
+    def run(self, argv: List[str]) -> CommandResult:
         """Run a program with LC_ALL=C and no input; rc 127 where it is not installed."""
 
     @abc.abstractmethod
@@ -91,10 +91,12 @@ class Host(abc.ABC):
         """All below a directory with paths relative to it, in no order, links not followed."""
 
     @abc.abstractmethod
-    def read(self, path: str, limit: int = 64 << 20) -> bytes: ...
+    def read(self, path: str, limit: int = 64 << 20) -> bytes:
+        """A file's content; an error when it is longer than limit."""
 
     @abc.abstractmethod
-    def open(self, path: str) -> BinaryIO: ...
+    def open(self, path: str) -> BinaryIO:
+        """A file to read."""
 
     @abc.abstractmethod
     def open_new(self, path: str) -> BinaryIO:
@@ -105,13 +107,16 @@ class Host(abc.ABC):
         """A new file of this process's user; an error where something stands there."""
 
     @abc.abstractmethod
-    def mkdir(self, path: str, mode: int) -> None: ...
+    def mkdir(self, path: str, mode: int) -> None:
+        """A new directory with exactly this mode."""
 
     @abc.abstractmethod
-    def symlink(self, target: str, path: str) -> None: ...
+    def symlink(self, target: str, path: str) -> None:
+        """A new link."""
 
     @abc.abstractmethod
-    def rename(self, source: str, target: str) -> None: ...
+    def rename(self, source: str, target: str) -> None:
+        """Atomic; replaces a file or link at the target."""
 
     @abc.abstractmethod
     def exchange(self, one: str, other: str) -> None:
@@ -122,17 +127,20 @@ class Host(abc.ABC):
         """Remove a file, a link or an empty directory."""
 
     @abc.abstractmethod
-    def remove_tree(self, path: str) -> None: ...
+    def remove_tree(self, path: str) -> None:
+        """Remove a directory and all below it."""
 
     @abc.abstractmethod
     def sync(self, path: str) -> None:
         """Write the file system that holds the path to its disk."""
 
     @abc.abstractmethod
-    def free_bytes(self, path: str) -> int: ...
+    def free_bytes(self, path: str) -> int:
+        """Bytes that this user may still write to the file system of a path."""
 
     @abc.abstractmethod
-    def writable(self, path: str) -> bool: ...
+    def writable(self, path: str) -> bool:
+        """Whether this user may make things in a directory."""
 
     @abc.abstractmethod
     def lock(self, path: str, timeout: float) -> "contextlib.AbstractContextManager[None]":
@@ -148,23 +156,13 @@ class Host(abc.ABC):
 
 
 class LocalHost(Host):
-    """The machine this process runs on."""
+    """The file system and processes of the machine this process runs on; how programs are run is for those who derive from it."""
 
     def euid(self) -> int:
         return os.geteuid()
 
     def machine(self) -> Tuple[str, int]:
         return os.uname().machine, struct.calcsize("P") * 8
-
-    def run(self, argv: List[str], timeout: float = 60.0) -> CommandResult:
-        environment = dict(os.environ, LC_ALL="C", LANGUAGE="C")
-        try:
-            done = subprocess.run(argv, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=environment, timeout=timeout, check=False)
-        except FileNotFoundError:
-            return CommandResult(tuple(argv), 127, "", "")
-        except subprocess.TimeoutExpired:
-            raise GoHostError(f"no end after {timeout:g} s", " ".join(argv), "Run it by hand to see what it waits for.") from None
-        return CommandResult(tuple(argv), done.returncode, done.stdout.decode("utf-8", "replace"), done.stderr.decode("utf-8", "replace"))
 
     def stat(self, path: str) -> Optional[FileStat]:
         try:
@@ -332,6 +330,7 @@ _HINTS: Dict[int, str] = {
     errno.ENOSPC: "Free some space there, or choose another root.",
     errno.EDQUOT: "The quota is used up: free some space, or choose another root.",
     errno.EROFS: "The file system is read-only: choose another root, or remount it.",
+    errno.ENOTDIR: "Something else stands there: move it away, or choose another path.",
     errno.EACCES: "This user may not: use become, or choose paths of this user's.",
     errno.EPERM: "This user may not: use become, or choose paths of this user's.",
 }

@@ -339,94 +339,30 @@ missing:
   elements: str
 """
 
-import posixpath
 from typing import Any, Dict, List
 
 from ansible.module_utils.basic import AnsibleModule
 
+from ansible_collections.gohost.linux.plugins.module_utils.ansible_host import AnsibleHost
 from ansible_collections.gohost.linux.plugins.module_utils.errors import GoHostError
-from ansible_collections.gohost.linux.plugins.module_utils.host import LocalHost, explained
+from ansible_collections.gohost.linux.plugins.module_utils.host import explained
 from ansible_collections.gohost.linux.plugins.module_utils.toolchain.converge import Outcome, converge
 from ansible_collections.gohost.linux.plugins.module_utils.toolchain.download import HttpSettings
-from ansible_collections.gohost.linux.plugins.module_utils.toolchain.model import ARCHES, Candidate, Layout, Wanted
-
-ARGUMENT_SPEC: Dict[str, Any] = dict(
-    versions=dict(type="list", elements="str", default=[]),
-    default=dict(type="str"),
-    state=dict(type="str", choices=["present", "absent"], default="present"),
-    exclusive=dict(type="bool", default=False),
-    keep=dict(type="list", elements="str", default=[]),
-    root=dict(type="path", default="/opt/go"),
-    links=dict(type="path", default="/usr/local/bin"),
-    links_force=dict(type="bool", default=False),
-    compat_link=dict(type="path"),
-    arch=dict(type="str", choices=list(ARCHES)),
-    sources=dict(
-        type="list",
-        elements="dict",
-        options=dict(
-            type=dict(type="str", choices=["official", "mirror", "file", "goproxy"], required=True),
-            url=dict(type="str"),
-            path=dict(type="path"),
-            username=dict(type="str"),
-            password=dict(type="str", no_log=True),
-        ),
-    ),
-    fetch_on=dict(type="str", choices=["target", "controller"], default="target"),
-    checksums=dict(type="dict", default={}),
-    check_latest=dict(type="bool", default=False),
-    allow_eol=dict(type="bool", default=False),
-    verify=dict(type="str", choices=["quick", "full"], default="quick"),
-    repair=dict(type="bool", default=False),
-    rollback_from=dict(type="str"),
-    ca_path=dict(type="path"),
-    timeout=dict(type="float", default=30),
-    retries=dict(type="int", default=4),
-    lock_timeout=dict(type="float", default=300),
-    resolved=dict(type="dict"),
-    passwords=dict(type="list", elements="str", default=[], no_log=True),
-)
-RULES: Dict[str, Any] = dict(mutually_exclusive=[("default", "rollback_from")])
+from ansible_collections.gohost.linux.plugins.module_utils.toolchain.model import Candidate, Layout, Wanted
+from ansible_collections.gohost.linux.plugins.module_utils.toolchain.options import ARGUMENT_SPEC, RULES, wanted
 
 
-def _wanted(options: Dict[str, Any]) -> Wanted:
-    resolved = options["resolved"] or {}
-    if not resolved:
-        raise GoHostError("this module needs the action plugin of the same name", "go_toolchain", "Call it by gohost.linux.go_toolchain from a playbook.")
-    for name in ("root", "links", "compat_link"):
-        if options[name] and not options[name].startswith("/"):
-            raise GoHostError(f"{name} is not an absolute path", options[name], "Start it with a slash.")
-    root = posixpath.normpath(options["root"])
-    if root.count("/") < 2:
-        raise GoHostError("root is not a directory of its own", root, "Name one below the top level, such as /opt/go.")
-    return Wanted(
-        root=root,
-        versions=tuple(resolved["versions"]),
-        default=resolved["default"],
-        absent=options["state"] == "absent",
-        exclusive=options["exclusive"],
-        keep=tuple(options["keep"]),
-        links=posixpath.normpath(options["links"]) if options["links"] else "",
-        links_force=options["links_force"],
-        compat_link=posixpath.normpath(options["compat_link"]) if options["compat_link"] else "",
-        arch=options["arch"] or "",
-        verify=options["verify"],
-        repair=options["repair"],
-        rollback_from=options["rollback_from"] or "",
-    )
-
-
-def _result(wanted: Wanted, outcome: Outcome) -> Dict[str, Any]:
+def _result(wish: Wanted, outcome: Outcome) -> Dict[str, Any]:
     decision, seen = outcome.decision, outcome.after
     versions: List[Dict[str, Any]] = []
-    for version in () if wanted.absent else wanted.versions:
+    for version in () if wish.absent else wish.versions:
         tree = seen.trees.get(version)
         origin = tree.manifest.provenance if tree is not None and tree.manifest is not None else None
         took = outcome.installed.get(version)
         versions.append(
             dict(
                 version=version,
-                path=Layout(wanted.root).tree(version),
+                path=Layout(wish.root).tree(version),
                 digest=origin.digest if origin else None,
                 authority=origin.authority if origin else None,
                 source=origin.source if origin else None,
@@ -440,7 +376,7 @@ def _result(wanted: Wanted, outcome: Outcome) -> Dict[str, Any]:
     return dict(
         changed=decision.plan.changed,
         diff=decision.plan.diff(),
-        root=wanted.root,
+        root=wish.root,
         arch=seen.arch,
         default_before=outcome.before.default,
         default_after=decision.default,
@@ -454,16 +390,16 @@ def _result(wanted: Wanted, outcome: Outcome) -> Dict[str, Any]:
 
 def run(module: AnsibleModule) -> Dict[str, Any]:
     options = module.params
-    wanted = _wanted(options)
+    wish = wanted(options)
     candidates: Dict[str, List[Candidate]] = {}
     for entry, password in zip(options["resolved"].get("candidates", ()), options["passwords"]):
         fields: Dict[str, Any] = dict(entry, password=password)
         candidates.setdefault(fields.pop("version"), []).append(Candidate(**fields))
     settings = HttpSettings(timeout=options["timeout"], retries=options["retries"], ca_path=options["ca_path"])
-    outcome = converge(LocalHost(), wanted, candidates, settings, options["lock_timeout"], module.check_mode)
+    outcome = converge(AnsibleHost(module), wish, candidates, settings, options["lock_timeout"], module.check_mode)
     for warning in outcome.decision.warnings:
         module.warn(warning)
-    result = _result(wanted, outcome)
+    result = _result(wish, outcome)
     if result["missing"] and not module.check_mode:
         result["changed"] = False  # the controller finds the archives and calls again
     return result

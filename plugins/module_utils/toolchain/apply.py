@@ -195,7 +195,7 @@ def _stage(
             _check_version(host, tree, version)
             return _manifest(host, layout, tree, version, arch, state, candidate, unpacked), Installed(transferred, time.monotonic() - start, tuple(refused))
         except GoHostError as error:
-            refused.append(f"{candidate.source} {redact(candidate.url) or candidate.path}: {error}")
+            refused.append(f"{candidate.source} {_place(candidate)}: {error}")
             if candidate.fallback == "not_found" and not (isinstance(error, FetchError) and error.not_found):
                 ended = candidate.source_index
             _discard(host, tree)
@@ -276,14 +276,13 @@ def _manifest(host: Host, layout: Layout, tree: str, version: str, arch: str, st
     go_env = host.read(path).decode() if host.stat(path) is not None else ""
     if state.go_env:
         _replace(host, layout, path, manifests.go_env(go_env, state.go_env).encode())
-    seen = host.stat(tree)
-    assert seen is not None
+    entries = tree_entries(host, tree)
     return Manifest(
         version=version,
         arch=arch,
-        provenance=Provenance(unpacked.digest, candidate.authority, candidate.source, candidate.format, redact(candidate.url) or candidate.path),
-        owner=f"{seen.uid}:{seen.gid}",
-        stat_digest=manifests.stat_digest(tree_entries(host, tree)),
+        provenance=Provenance(unpacked.digest, candidate.authority, candidate.source, candidate.format, _place(candidate)),
+        owner=f"{entries[0].uid}:{entries[0].gid}",
+        stat_digest=manifests.stat_digest(entries),
         go_env=go_env,
         members=unpacked.members,
     )
@@ -306,6 +305,10 @@ def _replace(host: Host, layout: Layout, path: str, data: bytes) -> None:
     new = f"{layout.stage}/new"
     host.create(new, 0o644, (data,))
     host.rename(new, path)
+
+
+def _place(candidate: Candidate) -> str:
+    return redact(candidate.url) if candidate.url else candidate.path
 
 
 def _discard(host: Host, path: str) -> None:

@@ -113,7 +113,7 @@ class _Writer:
 
     def link(self, name: str, target: str) -> None:
         landing = posixpath.normpath(posixpath.join(posixpath.dirname(name), target))
-        if target.startswith("/") or landing == ".." or landing.startswith("../") or not target.isprintable():
+        if target.startswith("/") or landing == ".." or landing.startswith("../") or not target or not target.isprintable():
             raise GoHostError("archive member refused: a link out of the tree", repr(f"{name} -> {target}"))
         self._host.symlink(_native(target), f"{self._directory}/{_native(name)}")
         self.members.append(Member(_native(name), 0o777, len(target.encode()), link_digest(_native(target))))
@@ -144,8 +144,8 @@ class _Inflated:
                 os._exit(0)
         os.close(writing)
         os.close(tell)
-        self._data = open(reading, "rb", buffering=_BLOCK)
-        self._verdict = open(verdict, "rb")
+        self._data = os.fdopen(reading, "rb", buffering=_BLOCK)
+        self._verdict = os.fdopen(verdict, "rb")
         self._position = 0
 
     def read(self, size: int) -> bytes:

@@ -7,7 +7,7 @@ import hashlib
 import json
 import os
 import stat
-from typing import Callable, Dict, Iterable, List, Set
+from typing import Callable, Dict, Iterable, List, Mapping, Set
 
 from ..errors import GoHostError
 from ..host import TreeEntry
@@ -90,7 +90,7 @@ def differences(manifest: Manifest, entries: Iterable[TreeEntry], hash_of: Calla
     return sorted(found)
 
 
-def go_env(base: str, settings: Dict[str, str]) -> str:
+def go_env(base: str, settings: Mapping[str, str]) -> str:
     """A release's go.env with the host's settings laid over it: replaced where the key stands, else at the end."""
     left = dict(settings)
     lines = []

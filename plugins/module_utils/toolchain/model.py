@@ -4,7 +4,8 @@
 """The words of toolchains: versions, architectures, archives, the store and what is wished of it. Pure."""
 
 import re
-from typing import Dict, NamedTuple, Optional, Tuple
+from types import MappingProxyType
+from typing import Dict, Mapping, NamedTuple, Optional, Tuple
 
 from ..errors import GoHostError
 
@@ -148,8 +149,8 @@ class State(NamedTuple):
 
     history: Tuple[str, ...] = ()
     links: Tuple[str, ...] = ()
-    saved: Dict[str, str] = {}
-    go_env: Dict[str, str] = {}
+    saved: Mapping[str, str] = MappingProxyType({})
+    go_env: Mapping[str, str] = MappingProxyType({})
 
 
 class Tree(NamedTuple):

@@ -106,7 +106,8 @@ def _tree(host: Host, layout: Layout, version: str, state: State, check: Optiona
 def tree_entries(host: Host, root: str) -> List[TreeEntry]:
     """All of a tree and its root itself, as "."."""
     top = host.stat(root)
-    assert top is not None
+    if top is None:
+        raise GoHostError("this tree has gone while it was looked at", root, "Does something else change it?")
     return [TreeEntry(".", 0o040000 | top.mode, top.uid, top.gid, 0, 0)] + host.tree(root)
 
 

@@ -23,7 +23,7 @@ def parse_state(text: bytes, path: str) -> State:
 
 
 def render_state(state: State) -> bytes:
-    return (json.dumps(dict(state._asdict(), schema=1), indent=1, sort_keys=True) + "\n").encode()
+    return (json.dumps(dict(state._asdict(), saved=dict(state.saved), go_env=dict(state.go_env), schema=1), indent=1, sort_keys=True) + "\n").encode()
 
 
 def version_file(text: bytes) -> str:
