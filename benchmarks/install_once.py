@@ -10,16 +10,16 @@ import os
 import sys
 import time
 
-from ansible_collections.gohost.linux.plugins.module_utils.host import LocalHost
 from ansible_collections.gohost.linux.plugins.module_utils.toolchain.converge import converge
 from ansible_collections.gohost.linux.plugins.module_utils.toolchain.download import HttpSettings
 from ansible_collections.gohost.linux.plugins.module_utils.toolchain.model import Candidate, Wanted
+from tests.fakes.host import RealHost
 
 form, path, version, digest, directory = sys.argv[1:]
 os.makedirs(directory)
 wanted = Wanted(f"{directory}/go", (version,), links=f"{directory}/bin")
 start = time.perf_counter()
-outcome = converge(LocalHost(), wanted, {version: [Candidate("file", 0, form, "", path, (digest,), "user", "always")]}, HttpSettings())
+outcome = converge(RealHost(), wanted, {version: [Candidate("file", 0, form, "", path, (digest,), "user", "always")]}, HttpSettings())
 end = time.perf_counter()
 assert outcome.done
 print(end - start)

@@ -10,19 +10,19 @@ import tempfile
 from pathlib import Path
 from typing import BinaryIO, NamedTuple
 
-from ansible_collections.gohost.linux.plugins.module_utils.host import LocalHost
 from ansible_collections.gohost.linux.plugins.module_utils.toolchain import archive
 from ansible_collections.gohost.linux.plugins.module_utils.toolchain.download import HttpSettings, download
 from ansible_collections.gohost.linux.plugins.module_utils.toolchain.model import arch_of, archive_name, module_version
 from ansible_collections.gohost.linux.plugins.plugin_utils.releases import goproxy, index
 from ansible_collections.gohost.linux.plugins.plugin_utils.releases.cache import DownloadCache, default_dir, private_dir
+from tests.fakes.host import RealHost
 
 VERSION = "1.27.4"
 SIDE_BY_SIDE = ("1.21.13", "1.25.14", "1.26.11", "1.27.3", "1.27.4")
 ROOT = Path(__file__).resolve().parents[1]
 ENV = {**os.environ, "PYTHONPATH": str(ROOT / ".build")}
 PYTHON = (os.path.realpath(sys.executable),)  # the interpreter itself, not pyenv's script in front of it
-ARCH = arch_of(*LocalHost().machine())
+ARCH = arch_of(*RealHost().machine())
 _CACHE = default_dir(os.environ) / "bench"
 
 
@@ -79,7 +79,7 @@ def _repack(source: Archive, path: Path) -> None:
     with tempfile.TemporaryDirectory(dir=_CACHE) as scratch:
         os.mkdir(f"{scratch}/go")
         with open(source.path, "rb") as packed:
-            archive.unpack_zip(LocalHost(), packed, f"{scratch}/go", f"golang.org/toolchain@{module_version(source.version, ARCH)}/")
+            archive.unpack_zip(RealHost(), packed, f"{scratch}/go", f"golang.org/toolchain@{module_version(source.version, ARCH)}/")
         with open(f"{scratch}/new", "wb") as target:
             subprocess.run(["sh", "-ec", _PACK], cwd=scratch, stdout=target, check=True)
         os.replace(f"{scratch}/new", path)

@@ -6,9 +6,17 @@
 import contextlib
 import os
 import signal
+import threading
 from typing import Any, Callable, Dict, Iterable, Iterator, List, Optional, Tuple
 
 from ansible_collections.gohost.linux.plugins.module_utils.host import CommandResult, FileStat, Host, LocalHost, Process
+
+
+class RealHost(LocalHost):
+    """The machine that runs the tests, where no program is installed."""
+
+    def run(self, argv: List[str]) -> CommandResult:
+        return CommandResult(tuple(argv), 127, "", "")
 
 
 class BoundedHost(LocalHost):
@@ -30,7 +38,7 @@ class BoundedHost(LocalHost):
     def machine(self) -> Tuple[str, int]:
         return self.name, self.bits
 
-    def run(self, argv: List[str], timeout: float = 60.0) -> CommandResult:
+    def run(self, argv: List[str]) -> CommandResult:
         return self.commands.get(tuple(argv), CommandResult(tuple(argv), 127, "", ""))
 
     def stat(self, path: str) -> Optional[FileStat]:
@@ -68,6 +76,12 @@ class Fuse:
         self.when = when
         self.group = group
         self.calls: List[str] = []
+        self._counting = threading.Lock()
+
+    def count(self, name: str) -> int:
+        with self._counting:
+            self.calls.append(name)
+            return len(self.calls)
 
     def die(self) -> None:
         if self.group:
@@ -85,8 +99,7 @@ def fused(kind: type, fuse: Fuse, *arguments: Any) -> Host:
         real = getattr(kind, name)
 
         def call(self: Host, *given: Any, **named: Any) -> Any:
-            fuse.calls.append(name)
-            number = len(fuse.calls)
+            number = fuse.count(name)
             if fuse.at("before", number):
                 fuse.die()
             if fuse.at("within", number):
@@ -106,8 +119,7 @@ def fused(kind: type, fuse: Fuse, *arguments: Any) -> Host:
 
     @contextlib.contextmanager
     def lock(self: Host, path: str, timeout: float) -> Iterator[None]:
-        fuse.calls.append("lock")
-        number = len(fuse.calls)
+        number = fuse.count("lock")
         if fuse.at("before", number):
             fuse.die()
         with kind.lock(self, path, timeout):  # type: ignore[attr-defined]

@@ -19,11 +19,11 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from ansible_collections.gohost.linux.plugins.module_utils.errors import GoHostError
-from ansible_collections.gohost.linux.plugins.module_utils.host import LocalHost
 from ansible_collections.gohost.linux.plugins.module_utils.toolchain import archive, manifest, model, parse
 from ansible_collections.gohost.linux.plugins.plugin_utils.releases import authority, goproxy, index, official, requirement, resolve, tlog
 from ansible_collections.gohost.linux.plugins.plugin_utils.releases.sumdb import SUM_GOLANG_ORG
 from tests.fakes import archives
+from tests.fakes.host import RealHost
 
 fuzzed = settings(max_examples=int(os.environ.get("FUZZ_EXAMPLES", "5000")), deadline=None, suppress_health_check=list(HealthCheck))
 PREFIX = f"golang.org/toolchain@{model.module_version('1.27.3', 'amd64')}/"
@@ -49,9 +49,9 @@ def unpacks(form: str, data: bytes) -> bool:
         try:
             archive.unpacked_size(source, form)
             if form == "zip":
-                done = archive.unpack_zip(LocalHost(), source, str(base / "tree"), PREFIX)
+                done = archive.unpack_zip(RealHost(), source, str(base / "tree"), PREFIX)
             else:
-                done = archive.unpack_tar(LocalHost(), source, str(base / "tree"))
+                done = archive.unpack_tar(RealHost(), source, str(base / "tree"))
         except GoHostError:
             return False
         finally:

@@ -17,9 +17,10 @@ import pytest
 
 from ansible_collections.gohost.linux.plugins.module_utils import host as hosts
 from ansible_collections.gohost.linux.plugins.module_utils.errors import GoHostError
-from ansible_collections.gohost.linux.plugins.module_utils.host import FileStat, LocalHost, explained
+from ansible_collections.gohost.linux.plugins.module_utils.host import FileStat, explained
+from tests.fakes.host import RealHost
 
-HOST = LocalHost()
+HOST = RealHost()
 
 
 def mode(path: pathlib.Path) -> int:
@@ -398,6 +399,7 @@ def test_real(tmp_path: pathlib.Path) -> None:
         (errno.ENOSPC, "Free some space there"),
         (errno.EDQUOT, "The quota is used up"),
         (errno.EROFS, "The file system is read-only"),
+        (errno.ENOTDIR, "Something else stands there"),
         (errno.EACCES, "use become"),
         (errno.EPERM, "use become"),
         (errno.EIO, None),

@@ -23,6 +23,7 @@ from ansible_collections.gohost.linux.plugins.module_utils.toolchain import arch
 from ansible_collections.gohost.linux.plugins.module_utils.toolchain.manifest import link_digest
 from tests.fakes import archives
 from tests.fakes.archives import tar_gz, tar_member
+from tests.fakes.host import RealHost
 
 VERSION, ARCH = "1.27.3", "amd64"
 PREFIX = archives.prefix(VERSION, ARCH)
@@ -30,7 +31,7 @@ FILES = archives.tree(VERSION, ARCH, 30)
 ENTRIES = archives.module_entries(FILES, VERSION, ARCH)
 GOOD = {"tar.gz": archives.official(FILES), "zip": archives.zipped(ENTRIES)}
 DIGEST = {"tar.gz": archives.sha256(GOOD["tar.gz"]), "zip": archives.h1(ENTRIES)}
-HOST = LocalHost()
+HOST = RealHost()
 
 
 @pytest.fixture(autouse=True)
@@ -427,10 +428,10 @@ def test_names_beyond_ascii_in_the_c_locale(tmp_path: pathlib.Path) -> None:
         (tmp_path / form).write_bytes(data)
     script = (
         "import sys\n"
-        "from ansible_collections.gohost.linux.plugins.module_utils.host import LocalHost\n"
+        "from tests.fakes.host import RealHost\n"
         "from ansible_collections.gohost.linux.plugins.module_utils.toolchain import archive, manifest, model\n"
         "from ansible_collections.gohost.linux.plugins.module_utils.toolchain.observe import tree_entries, _hash\n"
-        "host, form, prefix = LocalHost(), sys.argv[1], sys.argv[2]\n"
+        "host, form, prefix = RealHost(), sys.argv[1], sys.argv[2]\n"
         "host.mkdir('tree-' + form, 0o755)\n"
         "with open(form, 'rb') as source:\n"
         "    unpack = archive.unpack_tar if form == 'tar.gz' else lambda *given: archive.unpack_zip(*given, prefix)\n"
