@@ -370,14 +370,6 @@ def test_relabel_without_the_library(monkeypatch: pytest.MonkeyPatch) -> None:
         HOST.relabel("/opt/go")
 
 
-def test_run() -> None:
-    done = HOST.run([sys.executable, "-c", "import os, sys; print(os.environ['LC_ALL'], repr(sys.stdin.read())); sys.stderr.write('e'); sys.exit(3)"])
-    assert (done.rc, done.stdout, done.stderr) == (3, "C ''\n", "e")
-    assert HOST.run(["/nonexistent/program", "x"]).rc == 127
-    with pytest.raises(GoHostError, match=r"no end after 0.2 s: sleep 5. Run it by hand"):
-        HOST.run(["sleep", "5"], timeout=0.2)
-
-
 def test_this_process_is_among_the_processes() -> None:
     assert (os.getpid(), os.path.realpath(sys.executable)) in HOST.processes()
 

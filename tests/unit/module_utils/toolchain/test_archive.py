@@ -18,7 +18,6 @@ from typing import Callable, Dict, Iterator, List, Tuple
 import pytest
 
 from ansible_collections.gohost.linux.plugins.module_utils.errors import GoHostError
-from ansible_collections.gohost.linux.plugins.module_utils.host import LocalHost
 from ansible_collections.gohost.linux.plugins.module_utils.toolchain import archive
 from ansible_collections.gohost.linux.plugins.module_utils.toolchain.manifest import link_digest
 from tests.fakes import archives
@@ -404,7 +403,7 @@ def check_mutations(place: pathlib.Path, form: str, plain: bytes, pack: Callable
 def test_a_killed_child_is_an_error(place: pathlib.Path) -> None:
     members = [tar_member(f"go/{number}", os.urandom(60_000)) for number in range(20)]
 
-    class Killer(LocalHost):
+    class Killer(RealHost):
         def create(self, path: str, mode: int, chunks: Iterator[bytes]) -> None:  # type: ignore[override]
             if path.endswith("/3"):
                 for child in pathlib.Path(f"/proc/{os.getpid()}/task/{os.getpid()}/children").read_text().split():
