@@ -3,6 +3,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """`make site`: build the collection, install it, and run its playbook against this machine or an inventory."""
 
+import json
 import os
 import shutil
 import subprocess
@@ -12,6 +13,10 @@ from tests.runner.venvs import SITE
 from tests.runner.workspace import BUILD, ROOT, Failed, check, environment
 
 PLAYBOOK = "playbooks/site.yml"
+# Fetched once here, whatever the number of hosts, and visibly; at the end each host says which Go it finds.
+VARIABLES = {"go_toolchain_fetch_on": "controller", "go_toolchain_report": True}
+# Discovery may find a version manager's shim, which runs nothing by itself.
+LOCAL = {"ansible_python_interpreter": "{{ ansible_playbook_python }}"}
 
 
 def _privilege() -> list[str]:
@@ -37,6 +42,7 @@ def site(inventory: str | None, arguments: list[str]) -> int:
     # The caller's own Ansible settings (remote user, ssh arguments …) are theirs to choose here; only the collection is ours.
     env = {**os.environ, "PATH": env["PATH"], "ANSIBLE_COLLECTIONS_PATH": str(collections), "LC_ALL": "C.UTF-8"}
     argv = [str(SITE.program("ansible-playbook")), str(collections / "ansible_collections/gohost/linux" / PLAYBOOK)]
+    argv += ["-e", json.dumps(VARIABLES if inventory else {**VARIABLES, **LOCAL})]
     if inventory:
         argv += ["-i", os.path.abspath(inventory) if os.path.exists(inventory) else inventory]
     else:
