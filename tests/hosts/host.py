@@ -15,14 +15,6 @@ from tests.hosts import cache
 from tests.runner.workspace import ROOT, Failed
 
 OWNER = "GOHOST_HOSTS_OWNER"  # the environment variable by which a run says that hosts end with it
-_SSH_OPTIONS = {
-    "IdentitiesOnly": "yes",
-    "StrictHostKeyChecking": "no",
-    "UserKnownHostsFile": "/dev/null",
-    "GSSAPIAuthentication": "no",
-    "ConnectTimeout": "10",
-    "LogLevel": "ERROR",
-}
 
 
 class Host(NamedTuple):
@@ -38,11 +30,13 @@ class Host(NamedTuple):
 
     @property
     def json(self) -> str:
-        return json.dumps({**self._asdict(), "user": "root", "identity_file": str(cache.private_key())})
+        """How to reach it, in the words of Molecule's instance config."""
+        words = {"instance": self.name, "user": "root", "address": self.address, "port": self.port, "identity_file": str(cache.private_key())}
+        return json.dumps({**words, "image": self.image, "id": self.id})
 
     def ssh(self, *words: str, user: str = "root") -> list[str]:
-        options = [f"-o{name}={value}" for name, value in _SSH_OPTIONS.items()]
-        return ["ssh", *options, "-p", str(self.port), "-i", str(cache.private_key()), f"{user}@{self.address}", *words]
+        config = cache.FILES / "ssh_config"
+        return ["ssh", "-F", str(config), "-p", str(self.port), "-i", str(cache.private_key()), f"{user}@{self.address}", *words]
 
     def run(self, script: str, timeout: float = 60) -> subprocess.CompletedProcess[str]:
         return subprocess.run(self.ssh(script), capture_output=True, text=True, stdin=subprocess.DEVNULL, check=False, timeout=timeout)
