@@ -11,8 +11,7 @@ import sys
 import time
 
 from ansible_collections.gohost.linux.plugins.module_utils.toolchain.converge import converge
-from ansible_collections.gohost.linux.plugins.module_utils.toolchain.download import HttpSettings
-from ansible_collections.gohost.linux.plugins.module_utils.toolchain.model import Candidate, Wanted
+from ansible_collections.gohost.linux.plugins.module_utils.toolchain.model import Candidate, HttpSettings, Wanted
 from tests.fakes.host import RealHost
 
 form, path, version, digest, directory = sys.argv[1:]

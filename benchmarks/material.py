@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import BinaryIO, NamedTuple
 
 from ansible_collections.gohost.linux.plugins.module_utils.toolchain import archive
-from ansible_collections.gohost.linux.plugins.module_utils.toolchain.download import HttpSettings, download
-from ansible_collections.gohost.linux.plugins.module_utils.toolchain.model import arch_of, archive_name, module_version
+from ansible_collections.gohost.linux.plugins.module_utils.toolchain.download import download
+from ansible_collections.gohost.linux.plugins.module_utils.toolchain.model import HttpSettings, arch_of, archive_name, module_version
 from ansible_collections.gohost.linux.plugins.plugin_utils.releases import goproxy, index
 from ansible_collections.gohost.linux.plugins.plugin_utils.releases.cache import DownloadCache, default_dir, private_dir
 from tests.fakes.host import RealHost

@@ -14,8 +14,8 @@ from ansible.utils.display import Display
 
 from ansible_collections.gohost.linux.plugins.module_utils.errors import GoHostError
 from ansible_collections.gohost.linux.plugins.module_utils.toolchain import archive
-from ansible_collections.gohost.linux.plugins.module_utils.toolchain.download import Credentials, FetchError, HttpSettings, download, get, redact
-from ansible_collections.gohost.linux.plugins.module_utils.toolchain.model import module_version, parse_line, parse_version
+from ansible_collections.gohost.linux.plugins.module_utils.toolchain.download import Credentials, FetchError, download, get, redact
+from ansible_collections.gohost.linux.plugins.module_utils.toolchain.model import HttpSettings, module_version, parse_line, parse_version
 from ansible_collections.gohost.linux.plugins.module_utils.toolchain.options import ARGUMENT_SPEC, RULES
 from ansible_collections.gohost.linux.plugins.plugin_utils.releases import authority, goproxy, index, official, resolve, sources
 from ansible_collections.gohost.linux.plugins.plugin_utils.releases.cache import DownloadCache, default_dir

@@ -89,7 +89,8 @@ from ansible.errors import AnsibleError
 from ansible.plugins.lookup import LookupBase
 
 from ansible_collections.gohost.linux.plugins.module_utils.errors import GoHostError
-from ansible_collections.gohost.linux.plugins.module_utils.toolchain.download import HttpSettings, get
+from ansible_collections.gohost.linux.plugins.module_utils.toolchain.download import get
+from ansible_collections.gohost.linux.plugins.module_utils.toolchain.model import HttpSettings
 from ansible_collections.gohost.linux.plugins.plugin_utils.releases import cache, goproxy, index, official, requirement, resolve, sources
 from ansible_collections.gohost.linux.plugins.plugin_utils.releases.model import Index
 

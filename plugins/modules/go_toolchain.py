@@ -347,8 +347,7 @@ from ansible_collections.gohost.linux.plugins.module_utils.ansible_host import A
 from ansible_collections.gohost.linux.plugins.module_utils.errors import GoHostError
 from ansible_collections.gohost.linux.plugins.module_utils.host import explained
 from ansible_collections.gohost.linux.plugins.module_utils.toolchain.converge import Outcome, converge
-from ansible_collections.gohost.linux.plugins.module_utils.toolchain.download import HttpSettings
-from ansible_collections.gohost.linux.plugins.module_utils.toolchain.model import Candidate, Layout, Wanted
+from ansible_collections.gohost.linux.plugins.module_utils.toolchain.model import Candidate, HttpSettings, Layout, Wanted
 from ansible_collections.gohost.linux.plugins.module_utils.toolchain.options import ARGUMENT_SPEC, RULES, wanted
 
 

@@ -7,18 +7,19 @@ import contextlib
 import errno
 import os
 import time
-from typing import BinaryIO, Callable, Dict, Iterator, List, Mapping, NamedTuple, Optional, Sequence, Tuple
+from typing import BinaryIO, Callable, Dict, List, Mapping, NamedTuple, Optional, Sequence, Tuple
 
 from ..errors import GoHostError
 from ..host import Host, explained
 from ..plan import Step
 from . import archive
 from . import manifest as manifests
-from .download import Credentials, FetchError, HttpSettings, download, redact
-from .model import Candidate, Layout, Manifest, Provenance, State, module_version
+from .download import Credentials, FetchError, download, redact
+from .model import Candidate, HttpSettings, Layout, Manifest, Provenance, State, module_version
 from .observe import tree_entries
 from .parse import render_state, version_file
 from .plan import Decision
+from .store import directories, discard, new_of, replace
 
 _MIB = 1 << 20
 Progress = Callable[[int, Optional[int]], None]
@@ -30,78 +31,6 @@ class Installed(NamedTuple):
     bytes: int
     seconds: float
     refused: Tuple[str, ...]  # sources tried before, and why they would not do
-
-
-def preflight(host: Host, decision: Decision) -> None:
-    """Refuse what cannot be done for want of rights, before anything changes."""
-    for directory in sorted({os.path.dirname(step.thing) for step in decision.plan.steps}):
-        existing = directory
-        seen = host.stat(existing)
-        while seen is None:
-            existing = os.path.dirname(existing)
-            seen = host.stat(existing)
-        if seen.kind not in ("directory", "link"):
-            raise GoHostError("this should be a directory", existing, "Move it away, or choose another root or links.")
-        if not host.writable(existing):
-            raise GoHostError(
-                f"directory is read-only for uid {host.euid()}", existing, "Use become, or choose root and links among this user's own directories."
-            )
-
-
-@contextlib.contextmanager
-def alone(host: Host, layout: Layout, timeout: float, create: bool) -> Iterator[None]:
-    """Hold the store against other runs. With create its root is made if need be, and goes again if it stays empty."""
-    made: List[str] = []
-    with contextlib.ExitStack() as held:
-        while create or host.stat(layout.root) is not None:
-            try:
-                _directories(host, layout.root, made)
-                held.enter_context(host.lock(layout.root, timeout))
-                break
-            except FileNotFoundError:
-                if host.stat(layout.root) is not None:
-                    raise
-                # who held it removed the store: this one's turn to make it, if it is to be made
-        try:
-            yield
-        finally:
-            for directory in reversed(made):
-                if host.stat(directory) is not None and not host.listing(directory):
-                    host.remove(directory)
-
-
-def _directories(host: Host, path: str, made: List[str]) -> None:
-    if host.stat(path) is None:
-        _directories(host, os.path.dirname(path), made)
-        with contextlib.suppress(FileExistsError):  # by another run, just now
-            host.mkdir(path, 0o755)
-            made.append(path)
-
-
-def clean(host: Host, layout: Layout, state: State) -> None:
-    """Finish or remove what a killed run left."""
-    for name in host.listing(layout.stage):
-        if name.startswith("relabel-") and host.stat(layout.tree(name[len("relabel-") :])) is not None:
-            host.relabel(layout.tree(name[len("relabel-") :]))
-        _discard(host, f"{layout.stage}/{name}")
-    for path in (*state.links, layout.current):
-        swap = path + ".gohost-swap"  # of Host.exchange without renameat2
-        if host.stat(swap) is not None:
-            host.rename(swap, path if host.stat(path) is None else _aside(path))
-        _discard(host, _new(path))
-    for name in host.listing(layout.root):
-        version, swap, _rest = name.partition(".gohost-swap")
-        if swap and host.stat(layout.tree(version)) is None:
-            host.rename(f"{layout.root}/{name}", layout.tree(version))
-        elif swap:
-            _discard(host, f"{layout.root}/{name}")
-    for version in host.listing(layout.manifests):
-        if host.stat(layout.tree(version)) is None:
-            host.remove(layout.manifest(version))
-    for aside in state.saved.values():
-        seen = host.stat(aside)
-        if seen is not None and seen.kind == "link" and seen.target.startswith(layout.root + "/"):
-            host.remove(aside)
 
 
 def apply(
@@ -122,7 +51,7 @@ def apply(
     finally:
         for name in host.listing(layout.stage):
             if not name.startswith("relabel-"):
-                _discard(host, f"{layout.stage}/{name}")
+                discard(host, f"{layout.stage}/{name}")
         if host.stat(layout.private) is not None and host.stat(layout.state) is None and not host.listing(layout.manifests):
             host.remove_tree(layout.private)  # nothing came of it: the host is as before
 
@@ -154,13 +83,13 @@ def _apply(
     if decision.state != state and not forgets:
         # What a run may make is written down before it is made, so that no kill leaves a link that nobody knows.
         links = tuple(sorted({*state.links, *decision.state.links}))
-        _replace(host, layout, layout.state, render_state(state._replace(links=links, saved={**state.saved, **decision.state.saved})))
+        replace(host, layout, layout.state, render_state(state._replace(links=links, saved={**state.saved, **decision.state.saved})))
     for step, manifest in staged:
         _publish(host, layout, step, manifest)
     for step in steps:
         _DO.get(step.action, _nothing)(host, layout, step)
     if decision.state != state and not forgets:
-        _replace(host, layout, layout.state, render_state(decision.state))
+        replace(host, layout, layout.state, render_state(decision.state))
     return installed
 
 
@@ -198,8 +127,8 @@ def _stage(
             refused.append(f"{candidate.source} {_place(candidate)}: {error}")
             if candidate.fallback == "not_found" and not (isinstance(error, FetchError) and error.not_found):
                 ended = candidate.source_index
-            _discard(host, tree)
-            _discard(host, f"{layout.stage}/download")
+            discard(host, tree)
+            discard(host, f"{layout.stage}/download")
     raise GoHostError(f"Go {version} for linux-{arch} could not be had from any source", " | ".join(refused))
 
 
@@ -275,7 +204,7 @@ def _manifest(host: Host, layout: Layout, tree: str, version: str, arch: str, st
     path = f"{tree}/{manifests.GO_ENV}"
     go_env = host.read(path).decode() if host.stat(path) is not None else ""
     if state.go_env:
-        _replace(host, layout, path, manifests.go_env(go_env, state.go_env).encode())
+        replace(host, layout, path, manifests.go_env(go_env, state.go_env).encode())
     entries = tree_entries(host, tree)
     return Manifest(
         version=version,
@@ -292,7 +221,7 @@ def _publish(host: Host, layout: Layout, step: Step, manifest: Manifest) -> None
     """Make a staged tree visible: the manifest first, for a tree without one is nobody's."""
     version = step.argument
     host.create(f"{layout.stage}/relabel-{version}", 0o600, ())
-    _replace(host, layout, layout.manifest(version), manifests.render(manifest))
+    replace(host, layout, layout.manifest(version), manifests.render(manifest))
     if step.action == "repair":
         host.exchange(f"{layout.stage}/{version}", step.thing)
     else:
@@ -301,39 +230,19 @@ def _publish(host: Host, layout: Layout, step: Step, manifest: Manifest) -> None
     host.remove(f"{layout.stage}/relabel-{version}")
 
 
-def _replace(host: Host, layout: Layout, path: str, data: bytes) -> None:
-    new = f"{layout.stage}/new"
-    host.create(new, 0o644, (data,))
-    host.rename(new, path)
-
-
 def _place(candidate: Candidate) -> str:
     return redact(candidate.url) if candidate.url else candidate.path
 
 
-def _discard(host: Host, path: str) -> None:
-    seen = host.stat(path)
-    if seen is not None:
-        (host.remove_tree if seen.kind == "directory" else host.remove)(path)
-
-
-def _new(path: str) -> str:
-    return f"{os.path.dirname(path)}/.{os.path.basename(path)}.gohost-new"
-
-
-def _aside(path: str) -> str:
-    return f"{os.path.dirname(path)}/.{os.path.basename(path)}.gohost-saved"
-
-
 def _default(host: Host, layout: Layout, step: Step) -> None:
-    host.symlink(str(step.after), _new(step.thing))
-    host.rename(_new(step.thing), step.thing)
+    host.symlink(str(step.after), new_of(step.thing))
+    host.rename(new_of(step.thing), step.thing)
     host.relabel(step.thing)
 
 
 def _link(host: Host, layout: Layout, step: Step) -> None:
-    _directories(host, os.path.dirname(step.thing), [])
-    new = step.argument or _new(step.thing)
+    directories(host, os.path.dirname(step.thing), [])
+    new = step.argument or new_of(step.thing)
     host.symlink(str(step.after), new)
     if step.argument:
         host.exchange(new, step.thing)

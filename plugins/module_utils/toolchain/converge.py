@@ -3,15 +3,17 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The way of one call: observe, plan, apply, observe again."""
 
-from typing import Dict, Mapping, NamedTuple, Sequence
+from typing import TYPE_CHECKING, Dict, Mapping, NamedTuple, Sequence
 
 from ..errors import GoHostError
 from ..host import Host
-from . import apply
-from .download import HttpSettings
-from .model import Candidate, Layout, Seen, Wanted
+from .model import Candidate, HttpSettings, Layout, Seen, Wanted
 from .observe import observe, store_state
 from .plan import Decision, plan
+from .store import alone, clean, preflight
+
+if TYPE_CHECKING:
+    from .apply import Installed
 
 
 class Outcome(NamedTuple):
@@ -20,7 +22,7 @@ class Outcome(NamedTuple):
     before: Seen
     decision: Decision
     after: Seen
-    installed: Dict[str, apply.Installed]
+    installed: Dict[str, "Installed"]
     done: bool
 
 
@@ -31,13 +33,15 @@ def converge(
     layout = Layout(wanted.root)
     if check:
         return _predicted(host, wanted)
-    with apply.alone(host, layout, lock_timeout, create=bool(candidates)):
-        apply.clean(host, layout, store_state(host, layout))
+    with alone(host, layout, lock_timeout, create=bool(candidates)):
+        clean(host, layout, store_state(host, layout))
         outcome = _predicted(host, wanted)
         seen, decision = outcome.before, outcome.decision
         if set(decision.archives) - set(candidates) or (not decision.plan.changed and decision.state == seen.state):
             return outcome
-        installed = apply.apply(host, layout, decision, seen.state, seen.arch, candidates, settings)
+        from .apply import apply  # with archives and downloads, half of all code: most calls change nothing
+
+        installed = apply(host, layout, decision, seen.state, seen.arch, candidates, settings)
         after = observe(host, wanted._replace(verify="quick"))
         left = plan(wanted, after).plan.steps
         if left:
@@ -48,5 +52,5 @@ def converge(
 def _predicted(host: Host, wanted: Wanted) -> Outcome:
     seen = observe(host, wanted)
     decision = plan(wanted, seen)
-    apply.preflight(host, decision)
+    preflight(host, decision)
     return Outcome(seen, decision, seen, {}, False)

@@ -21,6 +21,7 @@ from urllib.parse import SplitResult, parse_qsl, unquote, urlsplit, urlunsplit
 from urllib.request import HTTPRedirectHandler, HTTPSHandler, ProxyHandler, Request, build_opener, getproxies_environment
 
 from ..errors import GoHostError
+from .model import HttpSettings
 
 _CHUNK = 1 << 20
 _LONGEST_WAIT = 60.0  # seconds; also what a Retry-After may ask for at most
@@ -41,19 +42,6 @@ class Credentials(NamedTuple):
 
 _Login = Optional[Credentials]
 _Progress = Optional[Callable[[int, Optional[int]], None]]
-
-
-class HttpSettings(NamedTuple):
-    """timeout: seconds without a byte; retries: further tries; backoff: seconds before the first of them, doubled for each next one.
-
-    ca_path: PEM file added to the system's roots; netrc_path: instead of $NETRC or ~/.netrc.
-    """
-
-    timeout: float = 30.0
-    retries: int = 4
-    backoff: float = 1.0
-    ca_path: Optional[str] = None
-    netrc_path: Optional[str] = None
 
 
 class Downloaded(NamedTuple):

@@ -109,6 +109,19 @@ class Candidate(NamedTuple):
     password: str = ""
 
 
+class HttpSettings(NamedTuple):
+    """How to fetch. timeout: seconds without a byte; retries: further tries; backoff: seconds before the first of them, doubled for each next one.
+
+    ca_path: PEM file added to the system's roots; netrc_path: instead of $NETRC or ~/.netrc.
+    """
+
+    timeout: float = 30.0
+    retries: int = 4
+    backoff: float = 1.0
+    ca_path: Optional[str] = None
+    netrc_path: Optional[str] = None
+
+
 class Member(NamedTuple):
     """A file or link of a tree; sha256 is of a file's content; for a link "link:" and that of its target."""
 

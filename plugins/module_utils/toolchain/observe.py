@@ -6,7 +6,6 @@
 import contextlib
 import hashlib
 import os
-from concurrent.futures import ThreadPoolExecutor
 from typing import Dict, Iterable, List, Optional, Tuple
 
 from ..errors import GoHostError
@@ -116,6 +115,8 @@ def _owned(seen: Optional[FileStat], owner: str, mode: int) -> bool:
 
 
 def _differences(host: Host, root: str, manifest: Manifest, entries: List[TreeEntry]) -> List[str]:
+    from concurrent.futures import ThreadPoolExecutor  # rarely needed
+
     known = {member.path for member in manifest.members}
     paths = [entry.path for entry in entries if entry.path in known]
     with ThreadPoolExecutor(os.cpu_count()) as pool:  # reading and hashing leave the interpreter's lock

@@ -23,11 +23,11 @@ from ansible_collections.gohost.linux.plugins.module_utils.toolchain.download im
     Credentials,
     Downloaded,
     FetchError,
-    HttpSettings,
     download,
     get,
     redact,
 )
+from ansible_collections.gohost.linux.plugins.module_utils.toolchain.model import HttpSettings
 from tests.fakes.web import Answer, Tls, WebServer, make_tls, openssl_missing
 
 FAST = HttpSettings(timeout=5, retries=2, backoff=0.001)
