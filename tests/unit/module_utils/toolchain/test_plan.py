@@ -347,9 +347,7 @@ def test_a_foreign_tree_gets_no_name() -> None:
 def test_a_link_of_ours_that_points_elsewhere_is_set_right() -> None:
     links = dict(STANDING, **{f"{LINKS}/go": Standing(f"{ROOT}/1.26.11/bin/go")})
     decision, _then = settled(ALL, seen(INSTALLED, "1.27.3", links, WITH_LINKS))
-    assert [(step.action, step.thing, step.before, step.argument) for step in decision.plan.steps] == [
-        ("link", f"{LINKS}/go", f"{ROOT}/1.26.11/bin/go", "")
-    ]
+    assert [(step.action, step.thing, step.before, step.argument) for step in decision.plan.steps] == [("link", f"{LINKS}/go", f"{ROOT}/1.26.11/bin/go", "")]
 
 
 def test_what_is_not_ours_is_an_error_that_says_whose() -> None:
@@ -414,7 +412,7 @@ def test_what_was_moved_aside_and_is_gone_is_forgotten() -> None:
         (dict(compat_link="", links=""), 0, 5),
     ],
 )
-def test_a_changed_directory_takes_the_old_links_away(change: Dict[str, str], linked: int, unlinked: int) -> None:
+def test_a_changed_directory_takes_the_old_links_away(change: Dict[str, Any], linked: int, unlinked: int) -> None:
     wanted = ALL._replace(**change)
     decision, then = settled(wanted, seen(INSTALLED, "1.27.3", STANDING, WITH_LINKS, wanted=wanted))
     assert (len(decision.plan.of("link")), len(decision.plan.of("unlink"))) == (linked, unlinked)
