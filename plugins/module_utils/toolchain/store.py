@@ -24,9 +24,10 @@ def preflight(host: Host, decision: Decision) -> None:
         if seen.kind not in ("directory", "link"):
             raise GoHostError("this should be a directory", existing, "Move it away, or choose another root or links.")
         if not host.writable(existing):
-            raise GoHostError(
-                f"directory is read-only for uid {host.euid()}", existing, "Use become, or choose root and links among this user's own directories."
-            )
+            hint = "Use become, or choose root and links among this user's own directories."
+            if not host.euid():
+                hint = "Its file system is mounted read-only, or the directory is immutable: choose another root or links."
+            raise GoHostError(f"directory is read-only for uid {host.euid()}", existing, hint)
 
 
 @contextlib.contextmanager

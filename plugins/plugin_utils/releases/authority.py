@@ -29,7 +29,7 @@ def checksums(option: Any) -> Checksums:
     found: dict[tuple[str, str], tuple[str, ...]] = {}
     for written, of in _mapping(option or {}, "checksums must map versions to architectures", "checksums").items():
         version = parse_version(written) if isinstance(written, str) else None
-        if version is None:
+        if version is None or str(version) != written.removeprefix("go"):  # "1.27" names a line, whose releases have a digest each
             raise GoHostError("checksums: not an exact Go version", repr(written), 'Write it in quotes: "1.27.3".')
         for arch, digests in _mapping(of, "checksums must map architectures to lists of digests", written).items():
             if arch not in ARCHES:

@@ -141,6 +141,7 @@ def test_checksums() -> None:
         ([], None),
         (["x"], "must map versions"),
         ({1.27: {"amd64": [H1]}}, "not an exact Go version: 1.27. Write it in quotes"),
+        ({"1.27": {"amd64": [H1]}}, "not an exact Go version: '1.27'"),
         ({"stable": {"amd64": [H1]}}, "not an exact Go version"),
         ({"1.27.3": [H1]}, "must map architectures"),
         ({"1.27.3": {"arm": [H1]}}, "not an architecture of Go's downloads: 'arm' of 1.27.3. It is one of 386, amd64"),
