@@ -111,6 +111,7 @@ class Play:
         hosts: Sequence[str] = ("one",),
         play: Mapping[str, Any] | None = None,
         prefix: Sequence[str] = (),
+        playbooks: Sequence[str] = (),
         variables: Mapping[str, Any] | None = None,
     ) -> "Started":
         self.directory.mkdir(parents=True, exist_ok=True)
@@ -142,7 +143,7 @@ class Play:
         inherited = environment(Path(sys.prefix))
         for name in [name for name in inherited if name.lower().endswith("_proxy") or name == "NETRC"]:
             del inherited[name]
-        argv = [*prefix, os.path.join(sys.prefix, "bin/ansible-playbook"), "-i", str(inventory), *arguments, str(path)]
+        argv = [*prefix, os.path.join(sys.prefix, "bin/ansible-playbook"), "-i", str(inventory), *arguments, *(playbooks or [str(path)])]
         output = (self.directory / f"output{number}").open("w+")
         process = subprocess.Popen(
             argv, env={**inherited, **private, **(env or {})}, cwd=self.directory, stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT

@@ -98,7 +98,8 @@ def test_credentials_are_never_shown(place: Place, releases: Releases) -> None:
         netrc = play.directory / ".netrc"
         netrc.write_text(f"machine localhost login robot password {SECRET}\n")
         netrc.chmod(0o600)
-        run = play.run("-vvv")
+        run = play.run("-vvv", env={"ANSIBLE_INJECT_INVOCATION": "1"})
+        assert "invocation" in run.output
         asked = len(web.seen)
     for name in cases:
         for fetch_on in ("target", "controller"):
