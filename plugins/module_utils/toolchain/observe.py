@@ -71,9 +71,10 @@ def _default(host: Host, layout: Layout) -> str:
     seen = host.stat(layout.current)
     if seen is None:
         return ""
-    if seen.kind != "link" or parse_version(os.path.basename(seen.target)) is None:
+    version = os.path.basename(seen.target)
+    if parse_version(version) is None or seen.target not in (version, layout.tree(version)):
         raise GoHostError("this is not the link to the default version that it should be", layout.current, "Move it away, or choose another root.")
-    return os.path.basename(seen.target)
+    return version
 
 
 def _tree(host: Host, layout: Layout, version: str, state: State, check: Optional[Wanted]) -> Tree:

@@ -619,7 +619,7 @@ def test_a_file_where_a_directory_should_be(place: str, store: Store) -> None:
         store.run(NEW)
 
 
-@pytest.mark.parametrize("target", ["nowhere", "/usr/lib"])
+@pytest.mark.parametrize("target", ["nowhere", "/usr/lib", "/elsewhere/1.27.3", "../1.27.3"])
 def test_current_that_is_not_ours(target: str, store: Store) -> None:
     os.makedirs(store.root)
     os.symlink(target, store.layout.current)
