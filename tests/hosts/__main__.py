@@ -11,64 +11,43 @@ import argparse
 import os
 import sys
 
-if sys.version_info < (3, 10):
-    sys.exit(f"Python 3.10 or newer is needed, and this is {sys.version.split()[0]}")
-
-from tests.hosts import containers, machine, vms
-from tests.hosts.host import Host
-from tests.runner.workspace import ROOT, Failed, Missing, link_collection
-
-
-def _all() -> list[Host]:
-    return [*containers.running(), *vms.running()]
-
-
-def _named(name: str) -> Host:
-    for host in _all():
-        if host.name == name and host.checkout == str(ROOT):
-            return host
-    raise Failed(f"no host of this checkout is named {name}; `list` shows those there are")
-
-
-def _stop(host: Host) -> None:
-    (vms if host.image.startswith(vms.PREFIX) else containers).stop(host)
+from tests.hosts import hosts, machine
+from tests.runner.workspace import Failed, Missing, link_collection
 
 
 def _build(options: argparse.Namespace) -> None:
     for image in options.image:
-        print((vms if image.startswith(vms.PREFIX) else containers).build(image))
+        print(hosts.build(image))
 
 
 def _start(options: argparse.Namespace) -> None:
     link_collection()
-    host = (vms if options.image.startswith(vms.PREFIX) else containers).start(options.image, options.name or options.image.replace(":", "-").replace("/", "-"))
-    print(host.json)
+    print(hosts.start(options.image, options.name or options.image.replace(":", "-").replace("/", "-")).json)
 
 
-def _list(options: argparse.Namespace) -> None:
-    for host in _all():
-        whose = "kept" if not host.owner else f"ends with process {host.owner.split('-')[0]}"
-        print(f"{host.name:<24} {host.image:<24} {host.address}:{host.port:<6} {'orphaned' if host.orphaned else whose}  {host.checkout}")
+def _list(_options: argparse.Namespace) -> None:
+    for host in hosts.running():
+        whose = "orphaned" if host.orphaned else f"ends with process {host.owner.split('-')[0]}" if host.owner else "kept"
+        print(f"{host.name:<24} {host.image:<24} {host.address}:{host.port:<6} {whose:<24} {host.checkout}")
 
 
-def _stop_named(options: argparse.Namespace) -> None:
-    here = {host.name: host for host in _all() if host.checkout == str(ROOT)}
+def _stop(options: argparse.Namespace) -> None:
+    here = hosts.here()
     for name in here if options.all else options.name:
         if name in here:  # what is gone already is as it shall be
-            _stop(here[name])
+            hosts.stop(here[name])
 
 
 def _reap(options: argparse.Namespace) -> None:
-    for host in _all():
-        if host.orphaned or options.all:
-            print(f"{host.name} ({host.image}) of {host.checkout}")
-            _stop(host)
-    containers.reap()
-    vms.reap()
+    for host in hosts.reap(options.all):
+        print(f"removed: {host.name} ({host.image}) of {host.checkout}")
 
 
 def _ssh(options: argparse.Namespace) -> None:
-    argv = _named(options.name).ssh(*options.command, user=options.user)
+    here = hosts.here()
+    if options.name not in here:
+        raise Failed(f"no host of this checkout is named {options.name}; there are: {', '.join(here) or 'none'}")
+    argv = here[options.name].ssh(*options.command, user=options.user)
     os.execvp(argv[0], argv)
 
 
@@ -91,7 +70,7 @@ def main() -> int:
     start.add_argument("image", metavar="IMAGE")
     start.add_argument("--name")
     command("list", _list, "all hosts, of every checkout")
-    stop = command("stop", _stop_named, "remove hosts of this checkout")
+    stop = command("stop", _stop, "remove hosts of this checkout")
     stop.add_argument("name", nargs="*")
     stop.add_argument("--all", action="store_true")
     reap = command("reap", _reap, "remove what runs that were killed have left")

@@ -18,7 +18,7 @@ from tests.runner.workspace import Failed
 
 BOOTSTRAPPED = "mmdebstrap:"  # the prefix of images that are made here; all others are references to a registry's
 _LABEL = "gohost.linux.tests"
-_PACKAGES = ["dbus-user-session", "systemd-container", "fish", "less"]
+_PACKAGES = "dbus-user-session,systemd-container,fish,less"
 # Never --privileged: podman 4.3 then ignores --cap-drop, and a container can set the machine's clock.
 _FLAGS = [
     "--systemd=always",
@@ -36,6 +36,10 @@ RUN /equip
 CMD ["/init"]
 STOPSIGNAL SIGRTMIN+3
 """
+
+
+class Unavailable(Failed):
+    """No registry that can be reached from here has the image."""
 
 
 def podman(*words: str, timeout: float = 600) -> str:
@@ -91,7 +95,7 @@ def _equipped(reference: str) -> str:
                     podman("pull", "--quiet", reference)
                 except subprocess.CalledProcessError as error:
                     why = (error.stderr.strip().splitlines() or ["no reason given"])[-1]
-                    raise Failed(f"the image {reference} cannot be had here; name another by the variable in the scenario's file ({why})") from None
+                    raise Unavailable(f"the image {reference} cannot be had here; name another by the variable in the scenario's file ({why})") from None
             context = cache.home() / f".context-{wanted}"
             shutil.rmtree(context, ignore_errors=True)
             (context / "authorities").mkdir(parents=True)

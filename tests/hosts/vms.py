@@ -22,9 +22,9 @@ from tests.runner.workspace import Failed, Missing
 
 PREFIX = "vm:"
 _PACKAGES = (
-    "linux-image-cloud-amd64 initramfs-tools zstd udev netbase libnss-myhostname selinux-policy-default policycoreutils policycoreutils-python-utils"
-    " python3-selinux python3-semanage semodule-utils selinux-utils setools auditd curl gpg"
-).split()
+    "linux-image-cloud-amd64,initramfs-tools,zstd,udev,netbase,libnss-myhostname,selinux-policy-default,policycoreutils,policycoreutils-python-utils,"
+    "python3-selinux,python3-semanage,semodule-utils,selinux-utils,setools,auditd,curl,gpg"
+)
 _MODULES = "virtio_pci virtio_blk virtio_net virtio_rng ext4"
 _KERNEL = "root=/dev/vda rw console=ttyS0 quiet net.ifnames=0 mitigations=off lsm=landlock,lockdown,yama,selinux selinux=1 enforcing=1"
 _MEMORY = 1024  # MiB

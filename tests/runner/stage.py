@@ -6,6 +6,7 @@
 import os
 import time
 import traceback
+import xml.etree.ElementTree
 from collections.abc import Callable, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from pathlib import Path
@@ -27,6 +28,16 @@ class Counts(NamedTuple):
 
     def __str__(self) -> str:
         return f"{self.passed} passed, {self.failed} failed, {self.skipped} skipped"
+
+
+def counts_of(report: Path) -> Counts:
+    """What pytest's report in JUnit's format says."""
+    total = Counts()
+    for suite in xml.etree.ElementTree.parse(report).getroot().iter("testsuite"):
+        tests, failures, errors, skipped = (int(suite.get(key, "0")) for key in ("tests", "failures", "errors", "skipped"))
+        reasons = sorted({f"{skip.get('message', '')}" for skip in suite.iter("skipped")})
+        total = total.plus(Counts(tests - failures - errors - skipped, failures + errors, skipped, tuple(reasons)))
+    return total
 
 
 class Stage(NamedTuple):

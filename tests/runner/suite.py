@@ -4,14 +4,13 @@
 """The stages of `make test` and `make test-all`."""
 
 import functools
-import xml.etree.ElementTree
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import IO
 
 from tests.runner.sanity import sanity
-from tests.runner.stage import Counts, Stage
-from tests.runner.venvs import CORE216, LINT, NEWEST_CORE, PY36, Venv
+from tests.runner.stage import Counts, Stage, counts_of
+from tests.runner.venvs import CORE216, LINT, NEWEST_CORE, PY36, Venv, setup
 from tests.runner.workspace import BUILD, ROOT, Failed, environment, run
 
 LINTERS: dict[str, tuple[str, ...]] = {
@@ -23,11 +22,6 @@ LINTERS: dict[str, tuple[str, ...]] = {
     "antsibull-docs": ("antsibull-docs", "lint-collection-docs", "--plugin-docs", "--validate-collection-refs", "self", "."),
     "antsibull-changelog": ("antsibull-changelog", "lint"),
 }
-
-
-def _setup(venv: Venv, log: IO[str]) -> Counts:
-    venv.make(log)
-    return Counts(passed=1)
 
 
 def _lint(names: Sequence[str], log: IO[str]) -> Counts:
@@ -44,7 +38,7 @@ def pytest(venv: Venv, name: str, arguments: Sequence[str], log: IO[str]) -> Cou
     status = run([venv.python, "-m", "pytest", "-q", f"--junitxml={report}", *arguments], log, env)
     if status not in (0, 1) or not report.is_file():
         raise Failed(f"pytest ended with status {status}")
-    return _counts(report)
+    return counts_of(report)
 
 
 def _scratch(name: str) -> Path:
@@ -53,19 +47,10 @@ def _scratch(name: str) -> Path:
     return path
 
 
-def _counts(report: Path) -> Counts:
-    total = Counts()
-    for suite in xml.etree.ElementTree.parse(report).getroot().iter("testsuite"):
-        tests, failures, errors, skipped = (int(suite.get(key, "0")) for key in ("tests", "failures", "errors", "skipped"))
-        reasons = sorted({f"{skip.get('message', '')}" for skip in suite.iter("skipped")})
-        total = total.plus(Counts(tests - failures - errors - skipped, failures + errors, skipped, tuple(reasons)))
-    return total
-
-
 def stages(long: bool) -> Iterator[Stage]:
     """All stages in the order in which they start. Of two for the same thing, the slow ones come first."""
     for venv in (NEWEST_CORE, LINT, CORE216, PY36):
-        yield Stage(f"setup-{venv.name}", functools.partial(_setup, venv))
+        yield Stage(f"setup-{venv.name}", functools.partial(setup, venv))
 
     yield Stage("sanity-newest", functools.partial(sanity, NEWEST_CORE), needs=("setup-newest",))
     yield Stage("sanity-core216", functools.partial(sanity, CORE216), needs=("setup-core216",))

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import IO, NamedTuple
 
 from tests.runner import interpreters
+from tests.runner.stage import Counts
 from tests.runner.workspace import ROOT, VENVS, Failed, check, environment
 
 NEWEST = ("3.14", "3.13", "3.12")  # what the newest ansible-core runs on
@@ -52,6 +53,11 @@ class Venv(NamedTuple):
         stamp.write_text(wanted)
 
 
+def setup(venv: Venv, log: IO[str]) -> Counts:
+    venv.make(log)
+    return Counts(passed=1)
+
+
 def _install_python_venv(base: Path, log: IO[str]) -> None:
     if os.geteuid() != 0 or not shutil.which("apt-get"):
         raise Failed(f"{base} cannot make virtual environments: install its venv package (Debian and Ubuntu: python3-venv), or put another Python on PATH")
@@ -67,3 +73,4 @@ FUZZ = Venv("fuzz", NEWEST)
 LINT = Venv("lint", NEWEST)
 PY36 = Venv("py36", ("3.6",))
 SITE = Venv("site", ANY)
+MOLECULE = Venv("molecule", NEWEST)

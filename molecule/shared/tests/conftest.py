@@ -22,22 +22,30 @@ class Expected(NamedTuple):
     cgroups: str  # "v1" or "v2" where the scenario is about that, else ""
 
 
-@pytest.fixture(scope="session")
-def expected() -> Expected:
+def _expected() -> Expected:
     return Expected(**json.loads(os.environ["EXPECTED"]))
 
 
-def _init(host: Any) -> str:
-    return str(host.file("/proc/1/comm").content_string.strip())
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Tests marked for what the scenario does not have are not its tests."""
+    lacking = {name for name in ("selinux", "cgroups") if not getattr(_expected(), name)}
+    deselected = [item for item in items if lacking.intersection(mark.name for mark in item.iter_markers())]
+    config.hook.pytest_deselected(items=deselected)
+    items[:] = [item for item in items if item not in deselected]
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.addinivalue_line("markers", "selinux: for scenarios where SELinux enforces")
+    config.addinivalue_line("markers", "cgroups: for scenarios about a hierarchy of cgroups")
+
+
+@pytest.fixture(scope="session")
+def expected() -> Expected:
+    return _expected()
 
 
 @pytest.fixture
 def systemd(host: Any) -> None:
-    if _init(host) != "systemd":
-        pytest.skip(f"PID 1 is {_init(host)}, not systemd")
-
-
-@pytest.fixture
-def selinux(expected: Expected) -> None:
-    if not expected.selinux:
-        pytest.skip("SELinux is for the virtual machines")
+    init = host.file("/proc/1/comm").content_string.strip()
+    if init != "systemd":
+        pytest.skip(f"PID 1 is {init}, not systemd")

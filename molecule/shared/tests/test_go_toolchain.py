@@ -75,7 +75,7 @@ def test_compiler_and_formatter(host: Any, expected: Any) -> None:
     assert host.run("su -l admin -c %s", script).stdout == "package main\n\nfunc main() { println(1) }\n!<arch>\n"
 
 
-@pytest.mark.usefixtures("selinux")
+@pytest.mark.selinux
 def test_labels_are_the_policys(host: Any, expected: Any) -> None:
     links = [f"{expected.links}/{name}" for name in ("go", "gofmt", *(f"go{version}" for version in expected.versions))]
     assert host.check_output(f"restorecon -R -n -v {expected.root} {' '.join(links)}") == ""

@@ -13,13 +13,12 @@ def test_system_is_up(host: Any) -> None:
     assert host.check_output("systemctl is-system-running || :") == "running"
 
 
-@pytest.mark.usefixtures("selinux")
+@pytest.mark.selinux
 def test_selinux_enforces(host: Any) -> None:
     assert host.check_output("getenforce") == "Enforcing"
 
 
+@pytest.mark.cgroups
 def test_cgroups(host: Any, expected: Any) -> None:
-    if not expected.cgroups:
-        pytest.skip("the scenario is not about cgroups")
     kind = host.check_output("stat -f -c %T /sys/fs/cgroup")
     assert kind == {"v1": "tmpfs", "v2": "cgroup2fs"}[expected.cgroups]

@@ -9,7 +9,7 @@ from typing import IO
 
 import pytest
 
-from tests.runner import interpreters, sanity, stage, suite
+from tests.runner import interpreters, sanity, stage
 from tests.runner.stage import Counts, Stage
 from tests.runner.workspace import Failed, Missing, run
 
@@ -116,7 +116,7 @@ def test_junit_report_is_counted(tmp_path: Path) -> None:
     report.write_text(
         '<testsuites><testsuite tests="5" failures="1" errors="1" skipped="1"><testcase><skipped message="why"/></testcase></testsuite></testsuites>'
     )
-    assert suite._counts(report) == Counts(2, 2, 1, ("why",))
+    assert stage.counts_of(report) == Counts(2, 2, 1, ("why",))
 
 
 def test_command_that_hangs_is_ended_with_its_children(tmp_path: Path) -> None:
