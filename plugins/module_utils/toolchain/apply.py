@@ -15,14 +15,13 @@ from ..plan import Step
 from . import archive
 from . import manifest as manifests
 from .download import Credentials, FetchError, download, redact
-from .model import Candidate, HttpSettings, Layout, Manifest, Provenance, State, module_version
+from .model import Candidate, HttpSettings, Layout, Manifest, Provenance, State, module_version, new_of
 from .observe import tree_entries
 from .parse import render_state, version_file
 from .plan import Decision
-from .store import directories, discard, new_of, replace
+from .store import directories, discard, replace
 
 _MIB = 1 << 20
-Progress = Callable[[int, Optional[int]], None]
 
 
 class Installed(NamedTuple):
@@ -33,19 +32,21 @@ class Installed(NamedTuple):
     refused: Tuple[str, ...]  # sources tried before, and why they would not do
 
 
-def apply(
-    host: Host,
-    layout: Layout,
-    decision: Decision,
-    state: State,
-    arch: str,
-    candidates: Mapping[str, Sequence[Candidate]],
-    settings: HttpSettings,
-    progress: Optional[Progress] = None,
-) -> Dict[str, Installed]:
-    """Carry out a decision made from the given state, in a store that is held alone; returns what was installed."""
+class Site(NamedTuple):
+    """Where a decision is carried out, and with what."""
+
+    host: Host
+    layout: Layout
+    arch: str
+    state: State  # as it was observed
+    settings: HttpSettings
+
+
+def apply(site: Site, decision: Decision, candidates: Mapping[str, Sequence[Candidate]]) -> Dict[str, Installed]:
+    """Carry out a decision in a store that is held alone; candidates are by version. Returns what was installed."""
+    host, layout = site.host, site.layout
     try:
-        return _apply(host, layout, decision, state, arch, candidates, settings, progress)
+        return _apply(site, decision, candidates)
     except OSError as error:
         raise explained(error) from None
     finally:
@@ -56,16 +57,8 @@ def apply(
             host.remove_tree(layout.private)  # nothing came of it: the host is as before
 
 
-def _apply(
-    host: Host,
-    layout: Layout,
-    decision: Decision,
-    state: State,
-    arch: str,
-    candidates: Mapping[str, Sequence[Candidate]],
-    settings: HttpSettings,
-    progress: Optional[Progress],
-) -> Dict[str, Installed]:
+def _apply(site: Site, decision: Decision, candidates: Mapping[str, Sequence[Candidate]]) -> Dict[str, Installed]:
+    host, layout, state = site.host, site.layout, site.state
     steps = decision.plan.steps
     forgets = any(step.action == "forget" for step in steps)
     installed = {}
@@ -76,7 +69,7 @@ def _apply(
                 host.mkdir(directory, 0o755)
     for step in steps:
         if step.action in ("install", "repair"):
-            manifest, installed[step.argument] = _stage(host, layout, step.argument, arch, state, candidates[step.argument], settings, progress)
+            manifest, installed[step.argument] = _stage(site, step.argument, candidates[step.argument])
             staged.append((step, manifest))
     if staged:
         host.sync(layout.root)
@@ -93,17 +86,9 @@ def _apply(
     return installed
 
 
-def _stage(
-    host: Host,
-    layout: Layout,
-    version: str,
-    arch: str,
-    state: State,
-    candidates: Sequence[Candidate],
-    settings: HttpSettings,
-    progress: Optional[Progress],
-) -> Tuple[Manifest, Installed]:
+def _stage(site: Site, version: str, candidates: Sequence[Candidate]) -> Tuple[Manifest, Installed]:
     """A verified tree in the staging directory, from the first candidate that has one."""
+    host, layout = site.host, site.layout
     start = time.monotonic()
     refused: List[str] = []
     ended = -1
@@ -113,35 +98,28 @@ def _stage(
         tree = f"{layout.stage}/{version}"
         try:
             with contextlib.ExitStack() as stack:
-                source, transferred = _open(host, layout, candidate, version, stack, settings, progress)
+                source, transferred = _open(site, candidate, stack)
                 size = archive.unpacked_size(source, candidate.format)
                 if _short(host, layout, size):  # a broken archive may claim any size
-                    _check_digest(candidate, archive.digest(source, candidate.format, _prefix(version, arch)))
+                    _check_digest(candidate, archive.digest(source, candidate.format, _prefix(version, site.arch)))
                     _need(host, layout, size)
                 host.mkdir(tree, 0o755)
-                unpacked = _unpack(host, source, tree, candidate, version, arch)
+                unpacked = _unpack(site, source, tree, candidate, version)
             _check_digest(candidate, unpacked.digest)
             _check_version(host, tree, version)
-            return _manifest(host, layout, tree, version, arch, state, candidate, unpacked), Installed(transferred, time.monotonic() - start, tuple(refused))
+            return _manifest(site, tree, version, candidate, unpacked), Installed(transferred, time.monotonic() - start, tuple(refused))
         except GoHostError as error:
             refused.append(f"{candidate.source} {_place(candidate)}: {error}")
             if candidate.fallback == "not_found" and not (isinstance(error, FetchError) and error.not_found):
                 ended = candidate.source_index
             discard(host, tree)
             discard(host, f"{layout.stage}/download")
-    raise GoHostError(f"Go {version} for linux-{arch} could not be had from any source", " | ".join(refused))
+    raise GoHostError(f"Go {version} for linux-{site.arch} could not be had from any source", " | ".join(refused))
 
 
-def _open(
-    host: Host,
-    layout: Layout,
-    candidate: Candidate,
-    version: str,
-    stack: contextlib.ExitStack,
-    settings: HttpSettings,
-    progress: Optional[Progress],
-) -> Tuple[BinaryIO, int]:
+def _open(site: Site, candidate: Candidate, stack: contextlib.ExitStack) -> Tuple[BinaryIO, int]:
     """The archive as an open file, and the bytes that came over the wire for it."""
+    host, layout = site.host, site.layout
     if candidate.path:
         seen = host.stat(candidate.path)
         if seen is None:
@@ -151,14 +129,12 @@ def _open(
     target = stack.enter_context(host.open_new(path))
     host.remove(path)  # it lives as long as it is open, whatever kills this process
 
-    def watched(have: int, total: Optional[int]) -> None:
+    def room_for_it(have: int, total: Optional[int]) -> None:
         if total is not None and have <= _MIB:
             _need(host, layout, total - have)
-        if progress is not None:
-            progress(have, total)
 
     credentials = Credentials(candidate.username, candidate.password) if candidate.username else None
-    done = download(candidate.url, target, settings, credentials, watched)
+    done = download(candidate.url, target, site.settings, credentials, room_for_it)
     target.seek(0)
     return target, done.transferred
 
@@ -180,10 +156,10 @@ def _prefix(version: str, arch: str) -> str:
     return f"golang.org/toolchain@{module_version(version, arch)}/"
 
 
-def _unpack(host: Host, source: BinaryIO, tree: str, candidate: Candidate, version: str, arch: str) -> archive.Unpacked:
+def _unpack(site: Site, source: BinaryIO, tree: str, candidate: Candidate, version: str) -> archive.Unpacked:
     if candidate.format == "tar.gz":
-        return archive.unpack_tar(host, source, tree)
-    return archive.unpack_zip(host, source, tree, _prefix(version, arch))
+        return archive.unpack_tar(site.host, source, tree)
+    return archive.unpack_zip(site.host, source, tree, _prefix(version, site.arch))
 
 
 def _check_digest(candidate: Candidate, digest: str) -> None:
@@ -200,15 +176,16 @@ def _check_version(host: Host, tree: str, version: str) -> None:
         raise GoHostError("archive holds another release", f"VERSION says {stated or 'nothing'}, asked was {version}")
 
 
-def _manifest(host: Host, layout: Layout, tree: str, version: str, arch: str, state: State, candidate: Candidate, unpacked: archive.Unpacked) -> Manifest:
+def _manifest(site: Site, tree: str, version: str, candidate: Candidate, unpacked: archive.Unpacked) -> Manifest:
+    host = site.host
     path = f"{tree}/{manifests.GO_ENV}"
     go_env = host.read(path).decode() if host.stat(path) is not None else ""
-    if state.go_env:
-        replace(host, layout, path, manifests.go_env(go_env, state.go_env).encode())
+    if site.state.go_env:
+        replace(host, site.layout, path, manifests.go_env(go_env, site.state.go_env).encode())
     entries = tree_entries(host, tree)
     return Manifest(
         version=version,
-        arch=arch,
+        arch=site.arch,
         provenance=Provenance(unpacked.digest, candidate.authority, candidate.source, candidate.format, _place(candidate)),
         owner=f"{entries[0].uid}:{entries[0].gid}",
         stat_digest=manifests.stat_digest(entries),

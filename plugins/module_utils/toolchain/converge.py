@@ -39,9 +39,9 @@ def converge(
         seen, decision = outcome.before, outcome.decision
         if set(decision.archives) - set(candidates) or (not decision.plan.changed and decision.state == seen.state):
             return outcome
-        from .apply import apply  # with archives and downloads, half of all code: most calls change nothing
+        from .apply import Site, apply  # with archives and downloads, half of all code: most calls change nothing
 
-        installed = apply(host, layout, decision, seen.state, seen.arch, candidates, settings)
+        installed = apply(Site(host, layout, seen.arch, seen.state, settings), decision, candidates)
         after = observe(host, wanted._replace(verify="quick"))
         left = plan(wanted, after).plan.steps
         if left:

@@ -259,3 +259,18 @@ class Layout(NamedTuple):
     @property
     def stage(self) -> str:
         return f"{self.private}/stage"
+
+
+def new_of(path: str) -> str:
+    """Where a link is made before it takes the place of what stands at path."""
+    return _beside(path, "new")
+
+
+def aside_of(path: str) -> str:
+    """Where what stood at path and was not ours is kept."""
+    return _beside(path, "saved")
+
+
+def _beside(path: str, what: str) -> str:
+    directory, _slash, name = path.rpartition("/")
+    return f"{directory}/.{name}.gohost-{what}"

@@ -3,12 +3,11 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """From what is wished and what is seen to what must change. Pure."""
 
-import os
 from typing import Dict, Iterable, List, NamedTuple, Sequence, Set, Tuple
 
 from ..errors import GoHostError
 from ..plan import Plan, Step
-from .model import Layout, Seen, State, Wanted, parse_line, parse_version
+from .model import Layout, Seen, State, Wanted, aside_of, parse_line, parse_version
 
 _NAMED = 10  # problems of a tree that an error names
 
@@ -161,7 +160,7 @@ def _links(wanted: Wanted, seen: Seen, targets: Dict[str, str]) -> Tuple[List[St
                     f"{path} is {standing.owner}",
                     "Set links_force: true to move it aside, choose another directory in links, or remove it.",
                 )
-            aside = f"{os.path.dirname(path)}/.{os.path.basename(path)}.gohost-saved"
+            aside = aside_of(path)
             if path in saved:
                 raise GoHostError("something is already moved aside for this link", f"{path}: {saved[path]}", "Decide which one to keep, and remove the other.")
             saved[path] = aside

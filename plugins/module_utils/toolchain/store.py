@@ -1,7 +1,7 @@
 # Copyright (c) 2026 the gohost.linux authors
 # GNU General Public License v3.0 or later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The store as a whole: held by one run at a time, and rid of what a killed one left. What every call needs of apply."""
+"""The store as a whole: held by one run at a time, and rid of what a killed one left."""
 
 import contextlib
 import os
@@ -9,7 +9,7 @@ from typing import Iterator, List
 
 from ..errors import GoHostError
 from ..host import Host
-from .model import Layout, State
+from .model import Layout, State, aside_of, new_of
 from .plan import Decision
 
 
@@ -69,7 +69,7 @@ def clean(host: Host, layout: Layout, state: State) -> None:
     for path in (*state.links, layout.current):
         swap = path + ".gohost-swap"  # of Host.exchange without renameat2
         if host.stat(swap) is not None:
-            host.rename(swap, path if host.stat(path) is None else _aside(path))
+            host.rename(swap, path if host.stat(path) is None else aside_of(path))
         discard(host, new_of(path))
     for name in host.listing(layout.root):
         version, swap, _rest = name.partition(".gohost-swap")
@@ -97,11 +97,3 @@ def discard(host: Host, path: str) -> None:
     seen = host.stat(path)
     if seen is not None:
         (host.remove_tree if seen.kind == "directory" else host.remove)(path)
-
-
-def new_of(path: str) -> str:
-    return f"{os.path.dirname(path)}/.{os.path.basename(path)}.gohost-new"
-
-
-def _aside(path: str) -> str:
-    return f"{os.path.dirname(path)}/.{os.path.basename(path)}.gohost-saved"
