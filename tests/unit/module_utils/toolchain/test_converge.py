@@ -764,9 +764,9 @@ def test_the_second_run_makes_anew_what_the_first_removed(both: Store) -> None:
     with RealHost().lock(both.root, 0):
         waiting.start()
         time.sleep(0.2)
-        shutil.rmtree(both.root)
         for name in os.listdir(both.links):
             os.remove(os.path.join(both.links, name))
+        shutil.rmtree(both.root)
     waiting.join()
     assert outcomes and outcomes[0].done
     assert both.go_version() == NEW and both.leftovers() == []
