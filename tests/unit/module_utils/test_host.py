@@ -108,6 +108,44 @@ def test_tree_is_all_of_it_and_follows_no_link(tmp_path: pathlib.Path) -> None:
     assert stat.S_ISLNK(entries["a/up"].mode) and stat.S_ISDIR(entries["a/b"].mode) and stat.S_ISREG(entries["a/b/file"].mode)
 
 
+@pytest.mark.parametrize("cpus", [1, 2])
+def test_a_large_tree_is_the_same_by_one_process_and_by_two(tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch, cpus: int) -> None:
+    wanted = set()
+    for number in range(300):
+        directory = tmp_path / f"{number}" / "\u00c4"
+        directory.mkdir(parents=True)
+        (directory / "file").write_bytes(b"x" * number)
+        wanted |= {(f"{number}", 0), (f"{number}/\u00c4", 0), (f"{number}/\u00c4/file", number)}
+    forks: List[int] = []
+    fork = os.fork
+
+    def counted() -> int:
+        forks.append(1)
+        return fork()
+
+    monkeypatch.setattr(os, "fork", counted)
+    monkeypatch.setattr(os, "sched_getaffinity", lambda pid: set(range(cpus)))
+    assert {(entry.path, 0 if stat.S_ISDIR(entry.mode) else entry.size) for entry in HOST.tree(str(tmp_path))} == wanted
+    assert len(forks) == cpus - 1
+
+
+def test_what_the_other_process_fails_at_is_done_here(tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for number in range(300):
+        (tmp_path / f"{number}").mkdir()
+    monkeypatch.setattr(os, "sched_getaffinity", lambda pid: {0, 1})
+    listdir, here = os.listdir, os.getpid()
+
+    def broken(path: Any) -> List[str]:
+        if os.getpid() != here:
+            raise OSError(errno.EIO, "Input/output error")
+        return listdir(path)
+
+    monkeypatch.setattr(os, "listdir", broken)
+    assert len(HOST.tree(str(tmp_path))) == 300
+    with pytest.raises(ChildProcessError):
+        os.waitpid(-1, os.WNOHANG)  # none is left
+
+
 def test_read_has_a_limit(tmp_path: pathlib.Path) -> None:
     (tmp_path / "file").write_bytes(b"x" * 100)
     assert HOST.read(str(tmp_path / "file"), limit=100) == b"x" * 100
