@@ -72,7 +72,7 @@ def test_wishes_that_make_no_sense(place: Place, releases: Releases) -> None:
         "rollback to nothing": ({"rollback_from": "1.27.4"}, r"no roll back from Go 1\.27\.4: no version that was default before"),
         "rollback from a line": ({"rollback_from": "1.27"}, "rollback_from needs an exact version: '1.27'"),
         "exclusive without the default": (
-            {"versions": ["1.26.11"], "default": "", "exclusive": True, "rollback_from": "1.25.14"},
+            {"versions": ["1.25.14", "1.26.11"], "exclusive": True},
             r"1\.27\.4 is not removed: it is the default while others remain",
         ),
         "default goes, others stay": ({"state": "absent", "versions": ["1.27.4"]}, r"1\.27\.4 is not removed: it is the default while others remain"),

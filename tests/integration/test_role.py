@@ -71,25 +71,27 @@ def test_a_user_without_rights(place: Place, releases: Releases, web: WebServer)
         top = Path(directory)
         top.chmod(0o755)
         home, closed, wrapper = top / "home", top / "closed", top / "python"
-        for made in (home, closed):
+        own = home / "own"
+        for made in (home, own, closed):
             made.mkdir()
-        os.chown(home, NOBODY, NOBODY)
+        for theirs in (home, own):
+            os.chown(theirs, NOBODY, NOBODY)
         wrapper.write_text(f'#!/bin/sh\nHOME={home} TMPDIR={home} exec setpriv --reuid={NOBODY} --regid={NOBODY} --clear-groups {python} "$@"\n')
         wrapper.chmod(0o755)
-        own = {"root": f"{home}/.local/lib/go", "links": f"{home}/.local/bin"}
-        play = place.play(**own, versions=["1.27.4"], checksums=releases.checksums, sources=[{"type": "mirror", "url": web.url()}], retries=0)
-        play.watch = home
+        paths = {"root": f"{own}/lib/go", "links": f"{own}/bin"}
+        play = place.play(**paths, versions=["1.27.4"], checksums=releases.checksums, sources=[{"type": "mirror", "url": web.url()}], retries=0)
+        play.watch = own  # Ansible itself uses the home
         play.wish("own")
         play.bad("root not theirs", root=f"{closed}/go", links="")
         play.bad("links not theirs", links=str(closed))
         play.wish("gone", state="absent")
         run = play.run(variables={"ansible_python_interpreter": str(wrapper)})
         done = run.four("own")
-        assert done.shown[".local"] == "0o755"
+        assert done.shown["lib"] == done.shown["lib/go"] == "0o755"
         for name in ("root not theirs", "links not theirs"):
             assert run.refused(name).startswith(f"directory is read-only for uid {NOBODY}: {closed}. Use become"), run.refused(name)
         run.four("gone")
-        assert not (home / ".local/lib/go").exists() and os.listdir(closed) == []
+        assert not (own / "lib/go").exists() and os.listdir(closed) == []
 
 
 def test_two_runs_at_once(place: Place, releases: Releases, web: WebServer) -> None:
