@@ -52,22 +52,27 @@ def turn() -> Iterator[None]:
 def directory(name: str, wanted: str, fill: Callable[[Path], None]) -> Path:
     """The directory NAME-KEY, filled once by `fill`; it appears when it is complete. Raises what fill raises."""
     path = home() / f"{name}-{wanted}"
-    with turn():
-        if not path.is_dir():
-            start = time.monotonic()
-            say(f"{name}: being built")
-            unfinished = home() / f".{name}-{wanted}"
-            shutil.rmtree(unfinished, ignore_errors=True)
-            unfinished.mkdir()
-            try:
-                fill(unfinished)
-                unfinished.rename(path)
-            finally:
-                shutil.rmtree(unfinished, ignore_errors=True)
-            say(f"{name}: built in {time.monotonic() - start:.0f} s")
-            _forget()
+    if not path.is_dir():
+        with turn():
+            if not path.is_dir():
+                _fill(path, name, fill)
     os.utime(path)
     return path
+
+
+def _fill(path: Path, name: str, fill: Callable[[Path], None]) -> None:
+    start = time.monotonic()
+    say(f"{name}: being built")
+    unfinished = path.with_name(f".{path.name}")
+    shutil.rmtree(unfinished, ignore_errors=True)
+    unfinished.mkdir()
+    try:
+        fill(unfinished)
+        unfinished.rename(path)
+    finally:
+        shutil.rmtree(unfinished, ignore_errors=True)
+    say(f"{name}: built in {time.monotonic() - start:.0f} s")
+    _forget()
 
 
 def _forget() -> None:

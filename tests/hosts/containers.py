@@ -7,8 +7,9 @@ import json
 import os
 import shutil
 import subprocess
+import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from pathlib import Path
 
@@ -74,11 +75,12 @@ def _bootstrapped(suite: str) -> str:
         debian.bootstrap(suite, path / "root.tar.zst", _PACKAGES, [], [f"--customize-hook=copy-in {init} /"])
 
     archive = cache.directory(f"container-{suite}", wanted, fill) / "root.tar.zst"
-    with cache.turn():
-        if not _exists(name):
-            _drop_older(name)
-            changes = ['--change=CMD ["/init"]', "--change=STOPSIGNAL SIGRTMIN+3", f"--change=LABEL {_LABEL}={suite}"]
-            podman("import", "--quiet", *changes, str(archive), name)
+
+    def load() -> None:
+        changes = ['--change=CMD ["/init"]', "--change=STOPSIGNAL SIGRTMIN+3", f"--change=LABEL {_LABEL}={suite}"]
+        podman("import", "--quiet", *changes, str(archive), name)
+
+    _once(name, load)
     return name
 
 
@@ -88,41 +90,46 @@ def _equipped(reference: str) -> str:
     parts = [cache.FILES / "equip", cache.FILES / "init", cache.public_key()]
     wanted = cache.key(reference, _EQUIP, *parts, *authorities)
     name = f"localhost/gohost-tests/{cache.key(reference)}:{wanted}"
-    with cache.turn():
-        if not _exists(name):
-            if not _exists(reference):
-                try:
-                    podman("pull", "--quiet", reference)
-                except subprocess.CalledProcessError as error:
-                    why = (error.stderr.strip().splitlines() or ["no reason given"])[-1]
-                    raise Unavailable(f"the image {reference} cannot be had here; name another by the variable in the scenario's file ({why})") from None
-            context = cache.home() / f".context-{wanted}"
-            shutil.rmtree(context, ignore_errors=True)
-            (context / "authorities").mkdir(parents=True)
+
+    def equip() -> None:
+        if not _exists(reference):
             try:
-                for path in parts:
-                    shutil.copy(path, context)
-                for path in authorities:
-                    shutil.copy(path, context / "authorities")
-                (context / "Containerfile").write_text(_EQUIP.format(base=reference))
-                cache.say(f"{reference}: being equipped")
-                _drop_older(name)
-                podman("build", "--quiet", "--label", f"{_LABEL}={reference}", "--tag", name, str(context))
+                podman("pull", "--quiet", reference)
+            except subprocess.CalledProcessError as error:
+                why = (error.stderr.strip().splitlines() or ["no reason given"])[-1]
+                raise Unavailable(f"the image {reference} cannot be had here; name another by the variable in the scenario's file ({why})") from None
+        with tempfile.TemporaryDirectory(dir=cache.home()) as context:
+            (Path(context) / "authorities").mkdir()
+            for path in parts:
+                shutil.copy(path, context)
+            for path in authorities:
+                shutil.copy(path, f"{context}/authorities")
+            (Path(context) / "Containerfile").write_text(_EQUIP.format(base=reference))
+            cache.say(f"{reference}: being equipped")
+            try:
+                podman("build", "--quiet", "--label", f"{_LABEL}={reference}", "--tag", name, context, timeout=1200)
             except subprocess.CalledProcessError as error:
                 raise Failed(f"{reference} could not be made a test host: {error.stderr.strip()[-1500:]}") from None
-            finally:
-                shutil.rmtree(context)
+
+    _once(name, equip)
     return name
+
+
+def _once(name: str, make: Callable[[], None]) -> None:
+    """Have podman's image of that name; older ones of the same make way."""
+    if _exists(name):
+        return
+    with cache.turn():
+        if not _exists(name):
+            make()
+            for other in podman("images", "--format", "{{.Repository}}:{{.Tag}}", name.rpartition(":")[0]).split():
+                if other != name:
+                    with suppress(subprocess.CalledProcessError):  # one that runs stays
+                        podman("rmi", other)
 
 
 def _exists(name: str) -> bool:
     return subprocess.run(["podman", "image", "exists", name], check=False, env=environment()).returncode == 0
-
-
-def _drop_older(name: str) -> None:
-    for other in podman("images", "--format", "{{.Repository}}:{{.Tag}}", name.rpartition(":")[0]).split():
-        with suppress(subprocess.CalledProcessError):  # one that runs stays
-            podman("rmi", other)
 
 
 def start(image: str, name: str) -> Host:

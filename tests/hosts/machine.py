@@ -108,9 +108,7 @@ def describe() -> list[str]:
         lines.append("not here: containers without root, limits of user units in containers")
     if not root:
         lines.append("not here: images of virtual machines can be started, but only root can make them")
-    lines.append(
-        "Debian from: " + ("this machine's apt sources" if apt_sources("bookworm") else "mmdebstrap's own default, for this is no Debian")
-    )
+    lines.append("Debian from: " + ("this machine's apt sources" if apt_sources("bookworm") else "mmdebstrap's own default, for this is no Debian"))
     usable = os.access("/dev/kvm", os.R_OK | os.W_OK)
     lines.append("/dev/kvm: " + ("there; whether a guest boots with it is tried with the first" if usable else "none, so software emulation"))
     lacking = [program for group in (SSH, CONTAINERS, BOOTSTRAP, MACHINES, LABELLING) for program in group.programs if not shutil.which(program)]

@@ -44,12 +44,14 @@ def _prepare(log: IO[str]) -> Counts:
 def _scenario(name: str, commands: Sequence[Sequence[str]], log: IO[str]) -> Counts:
     directory = BUILD / "molecule" / name
     shutil.rmtree(directory, ignore_errors=True)
+    report = BUILD / "logs" / f"molecule-{name}.xml"
+    report.unlink(missing_ok=True)
     try:
         hosts.build(_image(name))
     except Unavailable as unavailable:
         return Counts(skipped=1, reasons=(str(unavailable),))
-    # Ansible's and Molecule's colours would end in the log as control sequences.
-    env = environment(MOLECULE.path, MOLECULE_EPHEMERAL_DIRECTORY=str(directory), NO_COLOR="1", **{OWNER: identity(os.getpid())})
+    settings = {"MOLECULE_EPHEMERAL_DIRECTORY": str(directory), "GOHOST_VERIFY_REPORT": str(report), OWNER: identity(os.getpid())}
+    env = environment(MOLECULE.path, NO_COLOR="1", **settings)
     start = log.tell()
     try:
         for command in commands:
@@ -59,12 +61,12 @@ def _scenario(name: str, commands: Sequence[Sequence[str]], log: IO[str]) -> Cou
         left = hosts.here().get(name)
         if left:
             hosts.stop(left)
-    return _counts(Path(log.name).read_text(errors="replace")[start:], directory / "verify.xml")
+    return _counts(Path(log.name).read_text(errors="replace")[start:], report)
 
 
 def _counts(text: str, report: Path) -> Counts:
     """Each of Molecule's steps, and each test of the host's own state."""
-    steps = re.findall(r"\[\S+ > \w+\] Executed: (\w+)", text)
+    steps = re.findall(r"\[\S+ > \w+\] Executed: ([A-Z]\w+)", text)
     failed = sum(step != "Successful" for step in steps)
     tests = counts_of(report) if report.is_file() else Counts(failed=1)
     return Counts(len(steps) - failed, failed).plus(tests)
