@@ -68,36 +68,40 @@ def build(image: str) -> str:
 
 def _bootstrapped(suite: str) -> str:
     init = cache.FILES / "init"
-    wanted = cache.key(*debian.ingredients(suite, _PACKAGES, [init]))
-    name = f"localhost/gohost-tests/{suite}:{wanted}"
 
     def fill(path: Path) -> None:
         debian.bootstrap(suite, path / "root.tar.zst", _PACKAGES, [], [f"--customize-hook=copy-in {init} /"])
 
-    archive = cache.directory(f"container-{suite}", wanted, fill) / "root.tar.zst"
+    archive = cache.directory(f"container-{suite}", cache.key(*debian.ingredients(suite, _PACKAGES, [init])), fill) / "root.tar.zst"
+    name = f"localhost/gohost-tests/{suite}:{cache.key(archive.parent.name, archive.stat().st_mtime_ns)}"
 
     def load() -> None:
         changes = ['--change=CMD ["/init"]', "--change=STOPSIGNAL SIGRTMIN+3", f"--change=LABEL {_LABEL}={suite}"]
         podman("import", "--quiet", *changes, str(archive), name)
 
     _once(name, load)
+    _drop_older(name)
     return name
 
 
 def _equipped(reference: str) -> str:
     """An image from a registry (or podman's own storage), with what a test host needs on top."""
+
+    def pull() -> None:
+        try:
+            podman("pull", "--quiet", reference)
+        except subprocess.CalledProcessError as error:
+            why = (error.stderr.strip().splitlines() or ["no reason given"])[-1]
+            raise Unavailable(f"the image {reference} cannot be had here; name another by the variable in the scenario's file ({why})") from None
+
+    _once(reference, pull)
     authorities = machine.extra_authorities()
     parts = [cache.FILES / "equip", cache.FILES / "init", cache.public_key()]
-    wanted = cache.key(reference, _EQUIP, *parts, *authorities)
-    name = f"localhost/gohost-tests/{cache.key(reference)}:{wanted}"
+    base = podman("image", "inspect", "--format", "{{.Id}}", reference)
+    name = f"localhost/gohost-tests/{cache.key(reference)}:{cache.key(base, _EQUIP, *parts, *authorities)}"
 
     def equip() -> None:
-        if not _exists(reference):
-            try:
-                podman("pull", "--quiet", reference)
-            except subprocess.CalledProcessError as error:
-                why = (error.stderr.strip().splitlines() or ["no reason given"])[-1]
-                raise Unavailable(f"the image {reference} cannot be had here; name another by the variable in the scenario's file ({why})") from None
+        cache.say(f"{reference}: being equipped")
         with tempfile.TemporaryDirectory(dir=cache.home()) as context:
             (Path(context) / "authorities").mkdir()
             for path in parts:
@@ -105,27 +109,29 @@ def _equipped(reference: str) -> str:
             for path in authorities:
                 shutil.copy(path, f"{context}/authorities")
             (Path(context) / "Containerfile").write_text(_EQUIP.format(base=reference))
-            cache.say(f"{reference}: being equipped")
             try:
                 podman("build", "--quiet", "--label", f"{_LABEL}={reference}", "--tag", name, context, timeout=1200)
             except subprocess.CalledProcessError as error:
                 raise Failed(f"{reference} could not be made a test host: {error.stderr.strip()[-1500:]}") from None
 
     _once(name, equip)
+    _drop_older(name)
     return name
 
 
 def _once(name: str, make: Callable[[], None]) -> None:
-    """Have podman's image of that name; older ones of the same make way."""
-    if _exists(name):
-        return
-    with cache.turn():
-        if not _exists(name):
-            make()
-            for other in podman("images", "--format", "{{.Repository}}:{{.Tag}}", name.rpartition(":")[0]).split():
-                if other != name:
-                    with suppress(subprocess.CalledProcessError):  # one that runs stays
-                        podman("rmi", other)
+    """Have podman's image of that name."""
+    if not _exists(name):
+        with cache.turn():
+            if not _exists(name):
+                make()
+
+
+def _drop_older(name: str) -> None:
+    for other in podman("images", "--format", "{{.Repository}}:{{.Tag}}", name.rpartition(":")[0]).split():
+        if other != name:
+            with suppress(subprocess.CalledProcessError):  # one that runs stays
+                podman("rmi", other)
 
 
 def _exists(name: str) -> bool:
