@@ -3,6 +3,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Small releases in the places where real ones are had, and a host's directories to install them in."""
 
+import importlib.metadata
 import os
 import shutil
 from collections.abc import Iterator
@@ -15,9 +16,20 @@ from tests.fakes import archives
 from tests.fakes.web import WebServer
 from tests.integration.playbook import Play
 
+_OLD_CORE = importlib.metadata.version("ansible-core").startswith("2.16.")
 VERSIONS = ("1.25.14", "1.26.11", "1.27.3", "1.27.4")
 ARCH = {"x86_64": "amd64", "aarch64": "arm64"}.get(os.uname().machine, "amd64")
 OTHER = "riscv64"
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.addinivalue_line("markers", "once: nothing that differs among versions of ansible-core; run beside the newest only")
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    left_out = [item for item in items if _OLD_CORE and item.get_closest_marker("once")]
+    config.hook.pytest_deselected(items=left_out)
+    items[:] = [item for item in items if item not in left_out]
 
 
 class Releases(NamedTuple):

@@ -3,6 +3,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Playbooks of many tasks, run by the real ansible-playbook of this environment, and what each task said and did."""
 
+import dataclasses
 import json
 import os
 import subprocess
@@ -44,7 +45,8 @@ class Done(NamedTuple):
         return self
 
 
-class Run(NamedTuple):
+@dataclasses.dataclass(frozen=True)
+class Run:
     rc: int
     output: str
     done: list[Done]

@@ -10,6 +10,7 @@ import shutil
 import socket
 import subprocess
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -45,7 +46,7 @@ def test_wishes_that_make_no_sense(place: Place, releases: Releases) -> None:
     proxy = {"type": "goproxy", "url": releases.proxy.as_uri()}
     file = {"type": "file", "path": str(releases.directory)}
     fresh = str(place.host / "fresh/go")
-    cases: dict[str, tuple[dict[str, object], str]] = {
+    cases: dict[str, tuple[dict[str, Any], str]] = {
         "nothing": ({}, "nothing is asked for.*versions"),
         "unknown line": ({"versions": ["1.99"]}, r"no such Go release is known: 1\.99.*nearest is 1\.27\.4, the newest 1\.27\.4"),
         "unknown patch": ({"versions": ["1.25.99"]}, r"no such Go release is known: 1\.25\.99.*nearest is 1\.25\.14, the newest 1\.27\.4"),
@@ -98,7 +99,9 @@ def test_wishes_that_make_no_sense(place: Place, releases: Releases) -> None:
     play = _filled(place, releases)
     play.sh("foreign", f"mkdir -p {place.root}/1.24.1/bin && echo go1.24.1 > {place.root}/1.24.1/VERSION")
     for name, (options, _expected) in cases.items():
-        play.bad(name, **({"links": ""} if "root" in options else {}), **options)
+        if "root" in options:
+            options.setdefault("links", "")
+        play.bad(name, **options)
     run = play.run()
     run["first"].ok()
     for name, (_options, expected) in cases.items():
@@ -107,6 +110,7 @@ def test_wishes_that_make_no_sense(place: Place, releases: Releases) -> None:
         assert len(said) < 900, f"{name}: {said}"
 
 
+@pytest.mark.once
 def test_archives_that_are_none(place: Place, releases: Releases, web: WebServer) -> None:
     """Over the network, fetched by either machine."""
     data = releases.official("1.27.4")
@@ -142,6 +146,7 @@ def test_archives_that_are_none(place: Place, releases: Releases, web: WebServer
     assert not place.root.exists() and os.listdir(place.links) == []
 
 
+@pytest.mark.once
 def test_a_store_in_disorder(place: Place, releases: Releases) -> None:
     play = _filled(place, releases, versions=["1.27.4"])
     root = place.root
@@ -229,6 +234,7 @@ def test_another_run_holds_the_store(place: Place, releases: Releases) -> None:
 
 
 @mounts
+@pytest.mark.once
 def test_a_full_disk(place: Place, releases: Releases, web: WebServer) -> None:
     """Once by the size that the archive states, once by writing until it is full, for an archive that states less than it is."""
     files = archives.tree("1.27.4", ARCH, 200)
@@ -255,6 +261,7 @@ def test_a_full_disk(place: Place, releases: Releases, web: WebServer) -> None:
 
 
 @mounts
+@pytest.mark.once
 def test_a_read_only_file_system(place: Place, releases: Releases) -> None:
     play = _filled(place, releases)
     play.run()["first"].ok()

@@ -19,6 +19,7 @@ ZIP = f"/golang.org/toolchain/@v/v0.0.1-go1.27.4.linux-{ARCH}.zip"
 SECRET = "s3cr3t/w%rd"
 
 
+@pytest.mark.once
 def test_order_and_fallback(place: Place, releases: Releases, web: WebServer) -> None:
     """Each case in a store of its own, on the target and on the controller: who is asked, and who is not."""
     zipped = (releases.proxy / ZIP[1:]).read_bytes()
@@ -120,6 +121,7 @@ def test_credentials_are_never_shown(place: Place, releases: Releases) -> None:
             assert at < 0, text[max(0, at - 300) : at + 100]
 
 
+@pytest.mark.once
 def test_ways_through_a_network(place: Place, releases: Releases, tmp_path: Path) -> None:
     """A forward proxy with a password, a private CA, a download that is cut, a server that comes back."""
     data = releases.official("1.27.4")
@@ -153,6 +155,7 @@ def test_ways_through_a_network(place: Place, releases: Releases, tmp_path: Path
     assert "s3cr3t" not in run.output + json.dumps([done.result for done in run.done])
 
 
+@pytest.mark.once
 @pytest.mark.skipif(webs.openssl_missing(), reason="the openssl command makes the private CA")
 def test_a_private_ca(place: Place, releases: Releases, tmp_path: Path) -> None:
     made = webs.make_tls(str(tmp_path))
@@ -178,6 +181,7 @@ def _fleet(place: Place, releases: Releases, count: int, web: WebServer) -> Run:
     return play.run("--forks", "10", hosts=[f"host{number}" for number in range(count)])
 
 
+@pytest.mark.once
 def test_fifty_hosts_cause_one_download(place: Place, releases: Releases, web: WebServer, record_property: Callable[[str, object], None]) -> None:
     run = _fleet(place, releases, 50, web)
     assert [done.ok().changed for done in run.done] == [True] * 50
