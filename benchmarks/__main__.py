@@ -10,7 +10,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / ".build"))
 
-from benchmarks import install, material, measure, unchanged
+from benchmarks import fleet, install, material, measure, memory, unchanged
 
 PARTS = ("install", "unchanged", "memory", "fleet")
 
@@ -29,7 +29,12 @@ def main() -> None:
             rows += install.rows(Path(scratch), options.rounds)
         if "unchanged" in only:
             rows += unchanged.rows(Path(scratch), options.tasks)
-        print(measure.table(measure.HEAD, rows))
+        if rows:
+            print(measure.table(measure.HEAD, rows), end="\n\n")
+        if "memory" in only:
+            print(measure.table(memory.HEAD, memory.rows(Path(scratch))), end="\n\n")
+        if "fleet" in only:
+            print(measure.table(fleet.HEAD, fleet.rows(Path(scratch))))
 
 
 main()

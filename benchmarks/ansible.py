@@ -21,7 +21,13 @@ class Time(NamedTuple):
     seconds: float
 
 
-def play(scratch: Path, tasks: Sequence[Mapping[str, Any]], hosts: Mapping[str, Mapping[str, Any]] | None = None, forks: int = 5) -> list[Time]:
+def play(
+    scratch: Path,
+    tasks: Sequence[Mapping[str, Any]],
+    hosts: Mapping[str, Mapping[str, Any]] | None = None,
+    forks: int = 5,
+    settings: Mapping[str, str] | None = None,
+) -> list[Time]:
     """Run tasks on this machine, or on names that stand for it with variables of their own; pipelined, as a person who cares would.
 
     Seconds are from a task's start on a host to the arrival of its result.
@@ -41,6 +47,7 @@ def play(scratch: Path, tasks: Sequence[Mapping[str, Any]], hosts: Mapping[str, 
         "ANSIBLE_CALLBACK_PLUGINS": str(material.ROOT / "benchmarks/callback"),
         "ANSIBLE_CALLBACKS_ENABLED": "times",
         "BENCH_TIMES": str(times),
+        **(settings or {}),
     }
     program = Path(sys.executable).with_name("ansible-playbook")
     measure.output([program, "-f", str(forks), "-i", scratch / "inventory.json", scratch / "play.json"], env, material.ROOT)

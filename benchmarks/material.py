@@ -58,9 +58,9 @@ def module_zip(version: str = VERSION) -> Archive:
     return Archive("zip", Path(DownloadCache(default_dir(os.environ) / "downloads").obtain(name, [wanted], fetch, verify).path), version, wanted)
 
 
-def zip_name(version: str) -> str:
+def name_of(archive: Archive) -> str:
     """What a directory of sources calls it."""
-    return f"{module_version(version, ARCH)}.zip"
+    return f"{module_version(archive.version, ARCH)}.zip" if archive.format == "zip" else archive_name(archive.version, ARCH)
 
 
 def official(version: str = VERSION) -> Archive:

@@ -57,11 +57,11 @@ def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
 
 
 def output(argv: Sequence[str | Path], env: Mapping[str, str] | None = None, cwd: Path | None = None) -> str:
-    """What a program prints; its errors end the benchmark."""
-    done = subprocess.run([str(word) for word in argv], env=env, cwd=cwd, capture_output=True, text=True, check=False, stdin=subprocess.DEVNULL)
-    if done.returncode:
-        sys.exit(f"{' '.join(map(str, argv))} ended with status {done.returncode}:\n{done.stdout[-4000:]}{done.stderr[-4000:]}")
-    return done.stdout
+    """What a program prints; its failure ends the benchmark."""
+    ended = subprocess.run([str(word) for word in argv], env=env, cwd=cwd, capture_output=True, text=True, check=False, stdin=subprocess.DEVNULL)
+    if ended.returncode:
+        sys.exit(f"{' '.join(map(str, argv))} ended with status {ended.returncode}:\n{ended.stdout[-4000:]}{ended.stderr[-4000:]}")
+    return ended.stdout
 
 
 def settle() -> None:

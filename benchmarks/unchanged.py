@@ -14,7 +14,7 @@ def rows(scratch: Path, count: int) -> list[tuple[str, ...]]:
     archives.mkdir(parents=True)
     for version in material.SIDE_BY_SIDE:
         zipped = material.module_zip(version)
-        (archives / material.zip_name(version)).symlink_to(zipped.path)
+        (archives / material.name_of(zipped)).symlink_to(zipped.path)
     found = []
     for versions in (material.SIDE_BY_SIDE[-1:], material.SIDE_BY_SIDE):
         root = directory / f"{len(versions)}"
