@@ -190,6 +190,7 @@ def _shared(work: Callable[[int], List[_Listed]]) -> List[_Listed]:
     child = os.fork()
     if child == 0:
         try:
+            os.close(reading)  # or a full pipe would hold it, and the lock with it, when its parent was killed
             with open(writing, "wb") as pipe:
                 marshal.dump(work(0), pipe)
             os._exit(0)

@@ -15,6 +15,7 @@ from typing import Any, Callable, Iterator, List, Optional
 
 import pytest
 
+from ansible_collections.gohost.linux.plugins.module_utils import host
 from ansible_collections.gohost.linux.plugins.module_utils.errors import GoHostError
 from ansible_collections.gohost.linux.plugins.module_utils.host import FileStat, explained
 from tests.fakes.host import RealHost
@@ -144,6 +145,33 @@ def test_what_the_other_process_fails_at_is_done_here(tmp_path: pathlib.Path, mo
     assert len(HOST.tree(str(tmp_path))) == 300
     with pytest.raises(ChildProcessError):
         os.waitpid(-1, os.WNOHANG)  # none is left
+
+
+def test_who_helps_ends_when_its_parent_is_killed(tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It has inherited the lock, and more to tell than a pipe holds."""
+    for number in range(600):
+        (tmp_path / f"{number}").mkdir()
+        (tmp_path / f"{number}" / ("x" * 250)).write_text("")
+    monkeypatch.setattr(os, "sched_getaffinity", lambda pid: {0, 1})
+    walked = host._walked
+
+    def work() -> int:
+        parent = os.getpid()
+
+        def killed(root: str, waiting: List[str]) -> Any:
+            if os.getpid() == parent:
+                time.sleep(0.3)
+                os.kill(parent, 9)
+            return walked(root, waiting)
+
+        monkeypatch.setattr(host, "_walked", killed)
+        with HOST.lock(str(tmp_path), 0):
+            HOST.tree(str(tmp_path))
+        return 1
+
+    assert os.waitpid(in_child(work), 0)[1] == 9
+    with HOST.lock(str(tmp_path), 5):
+        pass
 
 
 def test_read_has_a_limit(tmp_path: pathlib.Path) -> None:
