@@ -1,6 +1,7 @@
 # Copyright (c) 2026 the gohost.linux authors
 # GNU General Public License v3.0 or later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
+import contextlib
 import ctypes
 import errno
 import os
@@ -156,6 +157,7 @@ def test_who_helps_ends_when_its_parent_is_killed(tmp_path: pathlib.Path, monkey
     walked = host._walked
 
     def work() -> int:
+        os.setpgid(0, 0)
         parent = os.getpid()
 
         def killed(root: str, waiting: List[str]) -> Any:
@@ -169,9 +171,14 @@ def test_who_helps_ends_when_its_parent_is_killed(tmp_path: pathlib.Path, monkey
             HOST.tree(str(tmp_path))
         return 1
 
-    assert os.waitpid(in_child(work), 0)[1] == 9
-    with HOST.lock(str(tmp_path), 5):
-        pass
+    child = in_child(work)
+    try:
+        assert os.waitpid(child, 0)[1] == 9
+        with HOST.lock(str(tmp_path), 5):
+            pass
+    finally:
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(child, 9)
 
 
 def test_read_has_a_limit(tmp_path: pathlib.Path) -> None:
