@@ -11,7 +11,7 @@ from typing import IO
 from tests.runner.sanity import sanity
 from tests.runner.stage import Counts, Stage, counts_of
 from tests.runner.venvs import CORE216, LINT, NEWEST_CORE, PY36, Venv, setup
-from tests.runner.workspace import BUILD, ROOT, Failed, environment, run
+from tests.runner.workspace import BUILD, Failed, environment, run
 
 LINTERS: dict[str, tuple[str, ...]] = {
     "ruff": ("ruff", "check", "--no-cache"),
