@@ -177,7 +177,7 @@ def stop(host: Host) -> None:
 
 
 def _remove(container: str) -> None:
-    podman("rm", "--force", "--ignore", "--time", "3", "--volumes", container)
+    podman("rm", "--force", "--ignore", "--time", "0", "--volumes", container)
 
 
 def reap() -> None:
