@@ -14,7 +14,8 @@ from typing import NamedTuple
 from tests.runner.workspace import Failed, Missing
 
 CGROUP2 = Path("/sys/fs/cgroup/cgroup.controllers").exists()
-_APT = Path("/etc/apt")
+APT = Path("/etc/apt")
+OS_RELEASE = Path("/etc/os-release")
 _CAS = Path("/usr/local/share/ca-certificates")
 
 
@@ -51,7 +52,7 @@ def need(*groups: Tools) -> None:
 
 def apt_sources(suite: str) -> list[str]:
     """This machine's own sources of Debian, for another suite, as one-line entries; none where it is not a Debian."""
-    release = dict(re.findall(r'^(\w+)="?([^"\n]*)"?$', Path("/etc/os-release").read_text(), re.M))
+    release = dict(re.findall(r'^(\w+)="?([^"\n]*)"?$', OS_RELEASE.read_text(), re.M))
     own = release.get("VERSION_CODENAME")
     if release.get("ID") != "debian" or not own:
         return []
@@ -67,11 +68,11 @@ def apt_sources(suite: str) -> list[str]:
 def _entries() -> list[tuple[list[str], list[str], list[str]]]:
     """(URIs, suites, components) of every source of binary packages, in either of apt's formats."""
     entries = []
-    for path in [_APT / "sources.list", *sorted(_APT.glob("sources.list.d/*.list"))]:
+    for path in [APT / "sources.list", *sorted(APT.glob("sources.list.d/*.list"))]:
         if path.is_file():
             for match in re.finditer(r"^deb\s+(?:\[[^]]*\]\s+)?(\S+)\s+(\S+)\s+(\S.*)$", path.read_text(), re.M):
                 entries.append(([match[1]], [match[2]], match[3].split("#")[0].split()))
-    for path in sorted(_APT.glob("sources.list.d/*.sources")):
+    for path in sorted(APT.glob("sources.list.d/*.sources")):
         text = re.sub(r"^#.*\n", "", path.read_text(), flags=re.M)
         for stanza in re.split(r"\n\s*\n", text):
             fields = {name.lower(): value.split() for name, value in re.findall(r"^([\w-]+):[ \t]*(.*(?:\n[ \t]+.*)*)$", stanza, re.M)}
