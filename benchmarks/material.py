@@ -20,7 +20,7 @@ from tests.fakes.host import RealHost
 VERSION = "1.27.4"
 SIDE_BY_SIDE = ("1.21.13", "1.25.14", "1.26.11", "1.27.3", "1.27.4")
 ROOT = Path(__file__).resolve().parents[1]
-ENV = {**os.environ, "PYTHONPATH": str(ROOT / ".build")}
+ENV = {**os.environ, "PYTHONPATH": f"{ROOT / '.build'}{os.pathsep}{ROOT}"}
 PYTHON = (os.path.realpath(sys.executable),)  # the interpreter itself, not pyenv's script in front of it
 ARCH = arch_of(*RealHost().machine())
 _CACHE = default_dir(os.environ) / "bench"
