@@ -62,7 +62,7 @@ def _content(tree: Path) -> dict[str, tuple[int, str]]:
     return found
 
 
-def test_five_releases_side_by_side(roomy: Place, tmp_path: Path) -> None:
+def test_five_releases_side_by_side(roomy: Place, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """With no option about sources: the official site cannot be reached, the module proxy can, the checksum database vouches."""
     links = roomy.links
     play = roomy.play(versions=FIVE, fetch_on="controller")
@@ -88,9 +88,8 @@ def test_five_releases_side_by_side(roomy: Place, tmp_path: Path) -> None:
     assert run.four("prune").result["removed"] == ["1.21.13", "1.25.14"]
     assert sorted(path for path in run.four("absent").shown if path.startswith("go/1.")) == ["go/1.26.11", "go/1.27.3"]
     seconds = {done.task: done.seconds for done in run.done}
-    print(
-        f"five real releases: {seconds['five: apply']:.1f} s, unchanged {seconds['five: apply again']:.1f} s, all files hashed {seconds['all is well']:.1f} s"
-    )
+    with capsys.disabled():
+        print(f"five real releases: {seconds['five: apply']:.1f} s, unchanged {seconds['five: apply again']:.1f} s, hashed {seconds['all is well']:.1f} s")
 
     built = tmp_path / "program"
     shutil.copytree(PROGRAM, built)
@@ -130,7 +129,7 @@ def test_an_archive_repacked_by_somebody(roomy: Place, tmp_path: Path) -> None:
 
 
 @pytest.mark.long
-def test_ten_hosts_cause_one_download_of_the_real_archive(roomy: Place) -> None:
+def test_ten_hosts_cause_one_download_of_the_real_archive(roomy: Place, capsys: pytest.CaptureFixture[str]) -> None:
     """And print what a host costs."""
     cache = default_dir(os.environ)
     first = roomy.play(versions=["1.27.4"], links="", fetch_on="controller")
@@ -150,4 +149,5 @@ def test_ten_hosts_cause_one_download_of_the_real_archive(roomy: Place) -> None:
     assert len(run.done) == 10 and all(done.ok().changed for done in run.done)
     for number in range(10):
         assert "go1.27.4" in _go(str(roomy.host / f"host{number}/go/current/bin/go"), "version", cwd=roomy.host, path=roomy.links)
-    print(f"10 hosts, the real archive: {run.seconds / 10:.2f} s per host")
+    with capsys.disabled():
+        print(f"10 hosts, the real archive: {run.seconds / 10:.2f} s per host")

@@ -67,7 +67,7 @@ def test_a_user_without_rights(place: Place, releases: Releases, web: WebServer)
     python = shutil.which("python3", path="/usr/bin:/bin")
     if python is None:
         pytest.skip("no python3 in /usr/bin that every user may run")
-    with tempfile.TemporaryDirectory() as directory:
+    with tempfile.TemporaryDirectory(dir="/tmp") as directory:  # the checkout may be where other users cannot look
         top = Path(directory)
         top.chmod(0o755)
         home, closed, wrapper = top / "home", top / "closed", top / "python"
