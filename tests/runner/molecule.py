@@ -32,9 +32,9 @@ def _image(scenario: str) -> str:
     return (os.environ.get(variable[1]) or variable[2]) if variable else str(value)
 
 
-def _prepare(log: IO[str]) -> Counts:
+def _prepare(long: bool, log: IO[str]) -> Counts:
     """What earlier runs have left is removed, and what hosts need is installed."""
-    machine.need(machine.SSH, machine.CONTAINERS)
+    machine.need(machine.SSH, machine.CONTAINERS, machine.BOOTSTRAP, *([machine.MACHINES, machine.LABELLING] if long else []))
     for host in hosts.reap():
         log.write(f"removed: {host.name}, left by an earlier run\n")
     log.write("\n".join(machine.describe()) + "\n")
@@ -75,7 +75,8 @@ def _counts(text: str, report: Path) -> Counts:
 def stages(long: bool) -> Iterator[Stage]:
     """The daily scenarios, or all of them, those that take longest first."""
     yield Stage("setup-molecule", functools.partial(setup, MOLECULE))
-    yield Stage("setup-hosts", _prepare)
+    # apt-get does not wait for another one's lists, and an environment may need it to have Python's venv.
+    yield Stage("setup-hosts", functools.partial(_prepare, long), after=("setup-newest", "setup-lint", "setup-core216", "setup-py36", "setup-molecule"))
     needs = ("setup-molecule", "setup-hosts")
     if not long:
         for name, commands in _DAILY.items():
