@@ -186,7 +186,7 @@ def reap() -> None:
         return
     known = set(podman("ps", "--all", "--quiet", "--no-trunc").split())
     for base in Path("/sys/fs/cgroup").glob("*/libpod_parent/libpod-*"):
-        if base.name.split("-")[-1] not in known and time.time() - base.stat().st_mtime > 60:
+        if base.name.split("-")[-1] not in known and time.time() - base.stat().st_mtime > 5:
             for path in sorted([base, *(path for path in base.rglob("*") if path.is_dir())], reverse=True):
                 with suppress(OSError):  # one with processes stays
                     path.rmdir()
