@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from benchmarks import ansible, material, measure
+from benchmarks import material, measure, playbooks
 from tests.fakes import archives
 
 HEAD = ("fetch_on: controller", "hosts", "forks", "downloads", "seconds", "per host")
@@ -34,12 +34,12 @@ def _row(name: str, scratch: Path, archive: material.Archive, hosts: int) -> tup
     served.mkdir(parents=True)
     (served / material.name_of(archive)).symlink_to(archive.path)
     with _server(served) as (url, asked):
-        wish = ansible.wish(Path("{{ base }}"), [archive.version], fetch_on="controller", sources=[{"type": "mirror", "url": url}])
+        wish = playbooks.wish(Path("{{ base }}"), [archive.version], fetch_on="controller", sources=[{"type": "mirror", "url": url}])
         wish["checksums"] = {archive.version: {material.ARCH: [archive.digest]}}
         inventory = {f"host{number:02}": {"base": str(scratch / f"host{number:02}")} for number in range(hosts)}
         measure.settle()
         start = time.perf_counter()
-        times = ansible.play(scratch, [{"name": "install", ansible.MODULE: wish}], inventory, _FORKS, {"XDG_CACHE_HOME": str(scratch / "cache")})
+        times = playbooks.play(scratch, [{"name": "install", playbooks.MODULE: wish}], inventory, _FORKS, {"XDG_CACHE_HOME": str(scratch / "cache")})
         spent = time.perf_counter() - start
     assert len(times) == hosts
     return name, str(hosts), str(_FORKS), str(len(asked)), measure.seconds(spent), measure.seconds(spent / hosts)

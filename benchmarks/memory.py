@@ -7,12 +7,12 @@ import os
 import subprocess
 from pathlib import Path
 
-import ansible as core
+import ansible
 
-from benchmarks import ansible, material
+from benchmarks import material, playbooks
 
 HEAD = ("peak memory", "MiB", "above Python", "limit")
-_SITE = os.path.dirname(os.path.dirname(core.__file__))  # where the interpreter itself finds ansible
+_SITE = os.path.dirname(os.path.dirname(ansible.__file__))  # where the interpreter itself finds ansible
 
 
 def rows(scratch: Path) -> list[tuple[str, ...]]:
@@ -32,10 +32,10 @@ def _module(directory: Path, archive: material.Archive) -> Path:
     source = directory / "archives"
     source.mkdir(parents=True)
     (source / material.name_of(archive)).symlink_to(archive.path)
-    wish = ansible.wish(directory / "host", [archive.version], sources=[{"type": "file", "path": str(source)}])
+    wish = playbooks.wish(directory / "host", [archive.version], sources=[{"type": "file", "path": str(source)}])
     wish["checksums"] = {archive.version: {material.ARCH: [archive.digest]}}
     settings = {"ANSIBLE_PIPELINING": "0", "ANSIBLE_KEEP_REMOTE_FILES": "1", "ANSIBLE_REMOTE_TMP": str(directory / "sent")}
-    ansible.play(directory, [{"name": "install", ansible.MODULE: wish}], settings=settings)
+    playbooks.play(directory, [{"name": "install", playbooks.MODULE: wish}], settings=settings)
     (directory / "host").rename(directory / "was")
     return max(directory.glob("sent/*/AnsiballZ_*.py"), key=os.path.getmtime)
 

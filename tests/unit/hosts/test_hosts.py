@@ -97,7 +97,7 @@ def test_directory_is_filled_once_and_appears_when_complete(tmp_path: Path, monk
 
     with pytest.raises(OSError, match="full"):
         cache.directory("image", "k", fails)
-    assert [cache.directory("image", "k", fill) for _ in range(2)] == [cache.home() / "image-k"] * 2
+    assert [cache.directory("image", "k", fill) for _again in range(2)] == [cache.home() / "image-k"] * 2
     assert len(filled) == 1
     assert sorted(path.name for path in cache.home().iterdir()) == ["image-k", "lock"]
 

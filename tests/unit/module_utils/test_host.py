@@ -296,7 +296,7 @@ def code_of(pid: int) -> int:
 
 def test_two_processes_never_hold_it_together(tmp_path: pathlib.Path) -> None:
     def work() -> int:
-        for _ in range(5):
+        for _again in range(5):
             with HOST.lock(str(tmp_path), 20):
                 inside = tmp_path / "inside"
                 if inside.exists():
@@ -306,7 +306,7 @@ def test_two_processes_never_hold_it_together(tmp_path: pathlib.Path) -> None:
                 inside.unlink()
         return 0
 
-    children = [in_child(work) for _ in range(2)]
+    children = [in_child(work) for _again in range(2)]
     assert [code_of(child) for child in children] == [0, 0]
 
 

@@ -348,7 +348,7 @@ def mutated(seed: int, data: bytes) -> bytes:
     chance = random.Random(seed)
     broken = bytearray(data)
     said = [position for position, byte in enumerate(data) if byte]  # most of a small tar is padding
-    for _ in range(chance.choice([1, 1, 2, 8])):
+    for _again in range(chance.choice([1, 1, 2, 8])):
         kind, start = chance.randrange(3), min(chance.choice(said), len(broken) - 1)
         if kind == 0:
             broken[start] = chance.randrange(256)
