@@ -8,6 +8,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import IO
 
+from tests.runner import molecule
 from tests.runner.sanity import sanity
 from tests.runner.stage import Counts, Stage, counts_of
 from tests.runner.venvs import CORE216, LINT, NEWEST_CORE, PY36, Venv, setup
@@ -71,3 +72,5 @@ def stages(long: bool) -> Iterator[Stage]:
         name = f"integration-{venv.name}"
         yield Stage(name, functools.partial(pytest, venv, name, ["tests/integration", *selection]), needs=(f"setup-{venv.name}",), after=previous)
         previous = (name,)
+    if long:
+        yield from molecule.stages(long)
