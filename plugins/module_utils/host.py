@@ -8,7 +8,6 @@ import contextlib
 import ctypes
 import errno
 import fcntl
-import marshal
 import os
 import shutil
 import stat
@@ -45,14 +44,25 @@ class FileStat(NamedTuple):
 
 
 class TreeEntry(NamedTuple):
-    """One thing below a directory; mode with the type bits, as lstat gives it."""
+    """One thing below a directory; mode with the type bits, as lstat gives it. Of a directory size and time say nothing: both 0."""
 
-    path: str
     mode: int
     uid: int
     gid: int
     size: int
     mtime_ns: int
+    path: str
+
+    @classmethod
+    def parse(cls, line: str) -> "TreeEntry":
+        """From the form in which Host.tree gives it: most trees are compared as a whole, and never looked at in parts."""
+        mode, uid, gid, size, mtime_ns, path = line.split(" ", 5)
+        return cls(int(mode, 8), int(uid), int(gid), int(size), int(mtime_ns), path)
+
+    @property
+    def line(self) -> str:
+        mode, uid, gid, size, mtime_ns, path = self
+        return f"{mode:o} {uid} {gid} {size} {mtime_ns} {path}"
 
 
 class Process(NamedTuple):
@@ -88,8 +98,8 @@ class Host(abc.ABC):
         """The path with all links followed."""
 
     @abc.abstractmethod
-    def tree(self, path: str) -> List[TreeEntry]:
-        """All below a directory with paths relative to it, in no order, links not followed."""
+    def tree(self, path: str) -> List[str]:
+        """All below a directory as lines of TreeEntry, with paths relative to it, in no order, links not followed."""
 
     @abc.abstractmethod
     def read(self, path: str, limit: int = 64 << 20) -> bytes:
@@ -156,11 +166,10 @@ class Host(abc.ABC):
         """What runs now, as far as this user may see."""
 
 
-_Listed = Tuple[str, int, int, int, int, int]  # a TreeEntry's values, as marshal takes them
 _WORTH_SHARING = 200  # directories left to read; a release of Go has 1,400
 
 
-def _listed(root: str, prefix: str, found: List[_Listed]) -> List[str]:
+def _listed(root: str, prefix: str, found: List[str]) -> List[str]:
     """Add what is in the directory root/prefix, and return its directories, as prefixes."""
     directories = []
     # Names beside an open directory spare the kernel 13,000 walks down a path; 3.6 has no scandir of one.
@@ -171,20 +180,22 @@ def _listed(root: str, prefix: str, found: List[_Listed]) -> List[str]:
             mode = seen.st_mode
             if stat.S_ISDIR(mode):
                 directories.append(f"{prefix}{name}/")
-            found.append((prefix + name, mode, seen.st_uid, seen.st_gid, seen.st_size, seen.st_mtime_ns))
+                found.append(f"{mode:o} {seen.st_uid} {seen.st_gid} 0 0 {prefix}{name}")
+            else:
+                found.append(f"{mode:o} {seen.st_uid} {seen.st_gid} {seen.st_size} {seen.st_mtime_ns} {prefix}{name}")
     finally:
         os.close(handle)
     return directories
 
 
-def _walked(root: str, waiting: List[str]) -> List[_Listed]:
-    found: List[_Listed] = []
+def _walked(root: str, waiting: List[str]) -> List[str]:
+    found: List[str] = []
     while waiting:
         waiting += _listed(root, waiting.pop(), found)
     return found
 
 
-def _shared(work: Callable[[int], List[_Listed]]) -> List[_Listed]:
+def _shared(work: Callable[[int], List[str]]) -> List[str]:
     """work(0) by a child process and work(1) by this one, at the same time; both by this one where the child fails, so that it says why."""
     reading, writing = os.pipe()
     child = os.fork()
@@ -192,7 +203,7 @@ def _shared(work: Callable[[int], List[_Listed]]) -> List[_Listed]:
         try:
             os.close(reading)  # or a full pipe would hold it, and the lock with it, when its parent was killed
             with open(writing, "wb") as pipe:
-                marshal.dump(work(0), pipe)
+                pipe.write(os.fsencode("\0".join(work(0))))
             os._exit(0)
         finally:
             os._exit(1)
@@ -204,7 +215,7 @@ def _shared(work: Callable[[int], List[_Listed]]) -> List[_Listed]:
         finally:
             pipe.close()
             _pid, status = os.waitpid(child, 0)
-    return mine + (marshal.loads(theirs) if status == 0 else work(0))
+    return mine + (os.fsdecode(theirs).split("\0") if status == 0 else work(0))
 
 
 class LocalHost(Host):
@@ -239,14 +250,14 @@ class LocalHost(Host):
     def real(self, path: str) -> str:
         return os.path.realpath(path)
 
-    def tree(self, path: str) -> List[TreeEntry]:
-        found: List[_Listed] = []
+    def tree(self, path: str) -> List[str]:
+        found: List[str] = []
         waiting = [""]
         while waiting and (len(waiting) < _WORTH_SHARING or len(os.sched_getaffinity(0)) < 2):
             waiting += _listed(path, waiting.pop(0), found)
         if waiting:
             found += _shared(lambda part: _walked(path, waiting[part::2]))
-        return list(map(TreeEntry._make, found))
+        return found
 
     def read(self, path: str, limit: int = 64 << 20) -> bytes:
         with open(path, "rb") as source:

@@ -16,15 +16,10 @@ from .model import Manifest, Member, Provenance
 GO_ENV = "go.env"  # ours to manage: compared by its text, never by its stat data
 
 
-def stat_digest(entries: Iterable[TreeEntry]) -> str:
-    """One digest over what lstat says of a whole tree, directories' sizes and times left out."""
-    lines = [
-        f"{path}\0{mode:o} {uid} {gid}" if stat.S_ISDIR(mode) else f"{path}\0{mode:o} {uid} {gid} {size} {mtime_ns}"
-        for path, mode, uid, gid, size, mtime_ns in entries
-        if path != GO_ENV
-    ]
-    lines.sort()
-    return hashlib.sha256("\n".join(lines).encode("utf-8", "surrogateescape")).hexdigest()
+def stat_digest(lines: Iterable[str]) -> str:
+    """One digest over what lstat says of a whole tree, as Host.tree gives it."""
+    kept = sorted(line for line in lines if not (line.endswith(GO_ENV) and TreeEntry.parse(line).path == GO_ENV))
+    return hashlib.sha256("\0".join(kept).encode("utf-8", "surrogateescape")).hexdigest()
 
 
 def link_digest(target: str) -> str:

@@ -96,28 +96,29 @@ def _tree(host: Host, layout: Layout, version: str, state: State, check: Optiona
     found = host.read(f"{root}/{manifests.GO_ENV}").decode("utf-8", "replace") if seen is not None and seen.kind == "file" else ""
     if found != expected or (expected and not _owned(seen, head.owner, 0o644)):
         problems.append(f"{manifests.GO_ENV}: differs from the release's and the store's settings")
-    entries = tree_entries(host, root)
+    lines = tree_lines(host, root)
     # Times alone may differ after a copy or a restore: then the content decides.
-    if check.verify == "full" or manifests.stat_digest(entries) != head.stat_digest:
-        problems += _differences(host, root, manifests.parse(host.read(path), path, whole=True), entries)
+    if check.verify == "full" or manifests.stat_digest(lines) != head.stat_digest:
+        problems += _differences(host, root, manifests.parse(host.read(path), path, whole=True), lines)
     return Tree(version, head, tuple(problems))
 
 
-def tree_entries(host: Host, root: str) -> List[TreeEntry]:
-    """All of a tree and its root itself, as "."."""
+def tree_lines(host: Host, root: str) -> List[str]:
+    """All of a tree, as Host.tree gives it, after its root itself, as "."."""
     top = host.stat(root)
     if top is None:
         raise GoHostError("this tree has gone while it was looked at", root, "Does something else change it?")
-    return [TreeEntry(".", 0o040000 | top.mode, top.uid, top.gid, 0, 0)] + host.tree(root)
+    return [TreeEntry(0o040000 | top.mode, top.uid, top.gid, 0, 0, ".").line] + host.tree(root)
 
 
 def _owned(seen: Optional[FileStat], owner: str, mode: int) -> bool:
     return seen is not None and f"{seen.uid}:{seen.gid}" == owner and seen.mode == mode
 
 
-def _differences(host: Host, root: str, manifest: Manifest, entries: List[TreeEntry]) -> List[str]:
+def _differences(host: Host, root: str, manifest: Manifest, lines: List[str]) -> List[str]:
     from concurrent.futures import ThreadPoolExecutor  # rarely needed
 
+    entries = list(map(TreeEntry.parse, lines))
     known = {member.path for member in manifest.members}
     paths = [entry.path for entry in entries if entry.path in known]
     with ThreadPoolExecutor(os.cpu_count()) as pool:  # reading and hashing leave the interpreter's lock

@@ -104,7 +104,7 @@ def test_tree_is_all_of_it_and_follows_no_link(tmp_path: pathlib.Path) -> None:
     (tmp_path / "a/b/file").write_bytes(b"abc")
     os.utime(str(tmp_path / "a/b/file"), ns=(5, 1_234_567_891_234_567_891))
     (tmp_path / "a/up").symlink_to("..")
-    entries = {entry.path: entry for entry in HOST.tree(str(tmp_path))}
+    entries = {entry.path: entry for entry in map(host.TreeEntry.parse, HOST.tree(str(tmp_path)))}
     assert sorted(entries) == ["a", "a/b", "a/b/file", "a/up"]
     assert (entries["a/b/file"].size, entries["a/b/file"].mtime_ns) == (3, 1_234_567_891_234_567_891)
     assert stat.S_ISLNK(entries["a/up"].mode) and stat.S_ISDIR(entries["a/b"].mode) and stat.S_ISREG(entries["a/b/file"].mode)
@@ -127,7 +127,7 @@ def test_a_large_tree_is_the_same_by_one_process_and_by_two(tmp_path: pathlib.Pa
 
     monkeypatch.setattr(os, "fork", counted)
     monkeypatch.setattr(os, "sched_getaffinity", lambda pid: set(range(cpus)))
-    assert {(entry.path, 0 if stat.S_ISDIR(entry.mode) else entry.size) for entry in HOST.tree(str(tmp_path))} == wanted
+    assert {(entry.path, 0 if stat.S_ISDIR(entry.mode) else entry.size) for entry in map(host.TreeEntry.parse, HOST.tree(str(tmp_path)))} == wanted
     assert len(forks) == cpus - 1
 
 
