@@ -13,7 +13,7 @@ import shutil
 import stat
 import struct
 import time
-from typing import BinaryIO, Callable, Dict, Iterable, Iterator, List, NamedTuple, Optional, Tuple
+from typing import BinaryIO, Dict, Iterable, Iterator, List, NamedTuple, Optional, Tuple
 
 from .errors import GoHostError
 
@@ -166,7 +166,7 @@ class Host(abc.ABC):
         """What runs now, as far as this user may see."""
 
 
-_WORTH_SHARING = 200  # directories left to read; a release of Go has 1,400
+_WORTH_SHARING = 40  # directories known and not yet read; a release of Go has 1,400 in all
 
 
 def _listed(root: str, prefix: str, found: List[str]) -> List[str]:
@@ -195,27 +195,43 @@ def _walked(root: str, waiting: List[str]) -> List[str]:
     return found
 
 
-def _shared(work: Callable[[int], List[str]]) -> List[str]:
-    """work(0) by a child process and work(1) by this one, at the same time; both by this one where the child fails, so that it says why."""
+def _shared(root: str, waiting: List[str]) -> List[str]:
+    """What _walked finds, by a child process and this one at the same time, each taking the next part when it is done with one."""
+    parts = [waiting[number::256] for number in range(min(256, len(waiting)))]
+    queue, fill = os.pipe()
+    os.write(fill, bytes(range(len(parts))))
+    os.close(fill)
+
+    def work() -> List[str]:
+        found: List[str] = []
+        while True:
+            number = os.read(queue, 1)
+            if not number:
+                return found
+            found += _walked(root, parts[number[0]][:])
+
     reading, writing = os.pipe()
     child = os.fork()
     if child == 0:
         try:
             os.close(reading)  # or a full pipe would hold it, and the lock with it, when its parent was killed
             with open(writing, "wb") as pipe:
-                pipe.write(os.fsencode("\0".join(work(0))))
+                pipe.write(os.fsencode("\0".join(work())))
             os._exit(0)
         finally:
             os._exit(1)
     os.close(writing)
-    with open(reading, "rb") as pipe:
+    with open(reading, "rb") as told:
         try:
-            mine = work(1)
-            theirs = pipe.read()
+            mine = work()
+            theirs = told.read()
         finally:
-            pipe.close()
+            told.close()
+            os.close(queue)
             _pid, status = os.waitpid(child, 0)
-    return mine + (os.fsdecode(theirs).split("\0") if status == 0 else work(0))
+    if status:  # done here again, so that it is this process that says what is wrong
+        return _walked(root, waiting)
+    return mine + (os.fsdecode(theirs).split("\0") if theirs else [])
 
 
 class LocalHost(Host):
@@ -256,7 +272,7 @@ class LocalHost(Host):
         while waiting and (len(waiting) < _WORTH_SHARING or len(os.sched_getaffinity(0)) < 2):
             waiting += _listed(path, waiting.pop(0), found)
         if waiting:
-            found += _shared(lambda part: _walked(path, waiting[part::2]))
+            found += _shared(path, waiting)
         return found
 
     def read(self, path: str, limit: int = 64 << 20) -> bytes:
