@@ -413,7 +413,5 @@ _HINTS: Dict[int, str] = {
 
 def explained(error: OSError) -> GoHostError:
     """An operating system's error as one line: what failed, where, and what to do."""
-    if isinstance(error, GoHostError):
-        return error
     text = error.strerror or str(error)
     return GoHostError(text[:1].upper() + text[1:], error.filename, _HINTS.get(error.errno or 0))
