@@ -17,7 +17,7 @@ ON_HOST, ON_CONTROLLER = {"modules"}, {"action", "lookup", "filter", "test", "ca
 DOORS = ON_HOST | ON_CONTROLLER
 TOP_FILES = {"errors", "plan", "host", "ansible_host"}
 DYNAMIC = "dynamic "
-PURE = {"model", "parse", "plan"}
+PURE = {"model", "parse", "plan", "file_contexts"}
 CORE_BRINGS = {"cryptography", "jinja2", "packaging", "yaml"}  # what ansible-core depends on, so the controller has it
 
 
