@@ -18,6 +18,10 @@ DOORS = ON_HOST | ON_CONTROLLER
 TOP_FILES = {"errors", "plan", "host", "ansible_host"}
 DYNAMIC = "dynamic "
 PURE = {"model", "parse", "plan", "file_contexts"}
+# Parts of a room that are a subject of their own, with the same inside.
+SUBROOMS = {("selinux", "denials")}
+# The only files that may ask for a distribution's own bindings, which no package index has.
+BINDINGS = {("selinux", "store"): {"semanage"}, ("selinux", "security_server"): {"selinux"}}
 CORE_BRINGS = {"cryptography", "jinja2", "packaging", "yaml"}  # what ansible-core depends on, so the controller has it
 
 
@@ -31,6 +35,8 @@ class Place(NamedTuple):
     @classmethod
     def of(cls, parts: "tuple[str, ...] | list[str]") -> "Place":
         side, *rest = parts or ("",)
+        if tuple(rest[:2]) in SUBROOMS and len(rest) > 2:
+            rest = [rest[0], *rest[2:]]
         if side in ("module_utils", "plugin_utils") and rest and rest[0] not in TOP_FILES:
             return cls(side, rest[0], rest[1] if len(rest) > 1 else "")
         return cls(side, "", rest[0] if rest else "")
@@ -80,6 +86,8 @@ def _foreign(here: Place, name: str) -> Iterator[str]:
     elif top == "ansible":
         if here.side not in DOORS and here != Place("module_utils", "", "ansible_host"):
             yield "only doors and ansible_host import ansible"
+    elif top in BINDINGS.get((here.room, here.name), set()):
+        return
     elif top not in sys.stdlib_module_names and (on_host or here.pure):
         yield "not in the standard library"
     elif top not in sys.stdlib_module_names | CORE_BRINGS:
@@ -127,6 +135,8 @@ BREACHES = [
     ("module_utils/toolchain/apply.py", "from .. import ansible_host", "only doors import ansible_host"),
     ("module_utils/toolchain/apply.py", "from ...plugin_utils.releases import index", "what runs on hosts never imports plugin_utils"),
     ("modules/go_toolchain.py", f"from {COLLECTION}.plugins.plugin_utils.releases.index import load", "what runs on hosts never imports plugin_utils"),
+    ("module_utils/selinux/denials/parse.py", "from .observe import read", "a pure file imports only errors, plan and other pure files"),
+    ("module_utils/selinux/denials/observe.py", "import selinux", "not in the standard library"),
     ("module_utils/kernel/observe.py", "from ..toolchain.apply import apply", "no room imports another one's apply"),
     ("module_utils/kernel/observe.py", "from ..toolchain import apply", "no room imports another one's apply"),
     ("plugin_utils/report/html.py", "from ...module_utils.toolchain import apply", "no room imports another one's apply"),
@@ -137,6 +147,9 @@ BREACHES = [
     ("plugin_utils/releases/model.py", "import yaml", "not in the standard library"),
     ("module_utils/toolchain/parse.py", "import cryptography", "not in the standard library"),
     ("modules/go_toolchain.py", "import requests", "not in the standard library"),
+    ("modules/selinux_go_context.py", "import semanage", "not in the standard library"),
+    ("module_utils/selinux/apply.py", "import semanage", "not in the standard library"),
+    ("module_utils/selinux/store.py", "import selinux", "not in the standard library"),
     ("plugin_utils/releases/official.py", "import requests", "not brought by ansible-core"),
     ("action/go_toolchain.py", f"from {COLLECTION}.plugins.modules import go_toolchain", "a door is imported by nobody"),
     ("action/go_toolchain.py", "from ..module_utils.errors import GoHostError", "rooms import relatively, doors absolutely"),
@@ -161,6 +174,9 @@ def test_breach_is_seen(path: str, source: str, why: str) -> None:
         ("module_utils/toolchain/plan.py", "import os\nfrom ..errors import GoHostError\nfrom ..plan import Plan\nfrom .model import GoVersion"),
         ("module_utils/toolchain/apply.py", "from ..host import Host\nfrom . import archive\nfrom .model import GoVersion"),
         ("module_utils/kernel/observe.py", "from ..toolchain.model import GoVersion"),
+        ("module_utils/selinux/denials/parse.py", "import re\nfrom ...errors import GoHostError\nfrom ..model import Context\nfrom .model import Denial"),
+        ("module_utils/selinux/denials/security_server.py", "from selinux import audit2why"),
+        ("module_utils/selinux/store.py", "import semanage"),
         ("plugin_utils/releases/sumdb.py", "from cryptography.hazmat.primitives import hashes\nfrom ...module_utils.toolchain.model import GoVersion"),
         ("plugin_utils/releases/model.py", "from ...module_utils.toolchain.model import GoVersion"),
     ],

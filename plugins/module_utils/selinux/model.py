@@ -5,11 +5,12 @@
 
 import stat
 from types import MappingProxyType
-from typing import Mapping, NamedTuple
+from typing import Mapping, NamedTuple, Optional, Tuple, Union
 
 from ..errors import GoHostError
 
 NONE = "<<none>>"  # the setype of files that are never labelled
+PERMISSIVE = "permissive_"  # how the names of semanage's permissive modules begin
 
 
 class Context(NamedTuple):
@@ -105,3 +106,143 @@ class PolicyModule(NamedTuple):
     name: str
     priority: int = 400
     cil: str = ""
+
+
+class ModuleState(NamedTuple):
+    """Whether the modules of a name count, whatever their priority."""
+
+    name: str
+    enabled: bool
+
+
+Record = Union[Fcontext, Equivalence, Port, Boolean, PolicyModule, ModuleState]
+
+
+def permissive_module(domain: str) -> PolicyModule:
+    """The module by which a domain is made permissive, named and written as semanage permissive does."""
+    return PolicyModule(f"{PERMISSIVE}{domain}", 400, f"(typepermissive {domain})")
+
+
+class ModuleWish(NamedTuple):
+    """state: present, absent or disabled. cil is "" unless present."""
+
+    state: str
+    cil: str = ""
+
+
+class Scope(NamedTuple):
+    """Which local records a purge may remove: those that match all that is not empty.
+
+    prefix: of a path (whole components) or of a name; setype: the type they give; proto: of ports.
+    """
+
+    prefix: str = ""
+    setype: str = ""
+    proto: str = ""
+
+
+class Restore(NamedTuple):
+    """Which files get the labels of the policy. changed: those that the call's new rules affect; force: customizable types and users too."""
+
+    paths: Tuple[str, ...] = ()
+    changed: bool = False
+    force: bool = False
+
+    @property
+    def asked(self) -> bool:
+        return bool(self.paths) or self.changed
+
+
+FcontextKey = Tuple[str, str]  # target, ftype
+PortKey = Tuple[str, int, int]  # proto, low, high
+ModuleKey = Tuple[str, int]  # name, priority
+
+
+class Wanted(NamedTuple):
+    """One call's wishes, each thing once; None where a record is not to be there. purge is by kind, as the options are named."""
+
+    fcontexts: Mapping[FcontextKey, Optional[Fcontext]] = MappingProxyType({})
+    equivalences: Mapping[str, Optional[str]] = MappingProxyType({})
+    ports: Mapping[PortKey, Optional[Port]] = MappingProxyType({})
+    booleans: Mapping[str, Boolean] = MappingProxyType({})
+    modules: Mapping[ModuleKey, ModuleWish] = MappingProxyType({})
+    permissive: Mapping[str, bool] = MappingProxyType({})
+    purge: Mapping[str, Scope] = MappingProxyType({})
+    restore: Restore = Restore()
+    reload: bool = True
+
+    def names(self, kind: str) -> bool:
+        """Whether the call says anything about records of this kind."""
+        return bool(getattr(self, kind)) or kind in self.purge
+
+
+class Installed(NamedTuple):
+    """A module in the store. cil is None where nobody asked for it; enabled is of the name, at all its priorities."""
+
+    enabled: bool = True
+    cil: Optional[str] = None
+
+
+class Pending(NamedTuple):
+    """Rules whose files a run that was killed after its commit has not relabelled."""
+
+    fcontexts: Tuple[Fcontext, ...] = ()
+    equivalences: Tuple[Equivalence, ...] = ()
+
+
+class Seen(NamedTuple):
+    """What a store holds of the kinds that the call names; local records unless it says otherwise.
+
+    mls: whether contexts have levels. running: whether the kernel runs this store's policy; active: its booleans that the call names, as they are now.
+    policy_fcontexts, policy_ports: all of the policy, where a wish is not a local record yet; else empty.
+    unfinished: what a killed commit has left to do, "" for nothing; with LOST nothing else is known.
+    """
+
+    mls: bool = True
+    running: bool = False
+    fcontexts: Tuple[Fcontext, ...] = ()  # in the order of file_contexts.local
+    policy_fcontexts: Mapping[FcontextKey, str] = MappingProxyType({})
+    subs: str = ""  # text of file_contexts.subs
+    dist_subs: str = ""  # text of file_contexts.subs_dist
+    ports: Tuple[Port, ...] = ()
+    policy_ports: Tuple[Port, ...] = ()
+    booleans: Mapping[str, bool] = MappingProxyType({})
+    active: Mapping[str, bool] = MappingProxyType({})
+    modules: Mapping[ModuleKey, Installed] = MappingProxyType({})
+    pending: Pending = Pending()
+    unfinished: str = ""
+
+
+# How far a killed commit has got.
+LOST = "without an active directory"
+NOT_INSTALLED = "written, not installed"
+NOT_LOADED = "installed, not loaded"
+
+
+class Place(NamedTuple):
+    """Where a policy store and its policy are. directory: of the store, with root; running: whether the kernel runs this policy."""
+
+    root: str
+    store: str
+    directory: str
+    running: bool = False
+
+    @property
+    def policy(self) -> str:
+        return f"{self.root.rstrip('/')}/etc/selinux/{self.store}"
+
+    @property
+    def file_contexts(self) -> str:
+        return f"{self.policy}/contexts/files/file_contexts"
+
+    @property
+    def subs(self) -> str:
+        return f"{self.file_contexts}.subs"
+
+    @property
+    def staged_subs(self) -> str:
+        return f"{self.subs}.gohost-new"
+
+    @property
+    def pending(self) -> str:
+        return f"{self.directory}/gohost.pending"
