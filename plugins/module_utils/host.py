@@ -8,6 +8,8 @@ import contextlib
 import ctypes
 import errno
 import fcntl
+import functools
+import hashlib
 import os
 import shutil
 import stat
@@ -44,25 +46,13 @@ class FileStat(NamedTuple):
 
 
 class TreeEntry(NamedTuple):
-    """One thing below a directory; mode with the type bits, as lstat gives it. Of a directory size and time say nothing: both 0."""
+    """A directory itself, as ".", or one thing below it; mode with the type bits, as lstat gives it."""
 
+    path: str
     mode: int
     uid: int
     gid: int
     size: int
-    mtime_ns: int
-    path: str
-
-    @classmethod
-    def parse(cls, line: str) -> "TreeEntry":
-        """From the form in which Host.tree gives it: most trees are compared as a whole, and never looked at in parts."""
-        mode, uid, gid, size, mtime_ns, path = line.split(" ", 5)
-        return cls(int(mode, 8), int(uid), int(gid), int(size), int(mtime_ns), path)
-
-    @property
-    def line(self) -> str:
-        mode, uid, gid, size, mtime_ns, path = self
-        return f"{mode:o} {uid} {gid} {size} {mtime_ns} {path}"
 
 
 class Process(NamedTuple):
@@ -98,8 +88,15 @@ class Host(abc.ABC):
         """The path with all links followed."""
 
     @abc.abstractmethod
-    def tree(self, path: str) -> List[str]:
-        """All below a directory as lines of TreeEntry, with paths relative to it, in no order, links not followed."""
+    def tree(self, path: str) -> List[TreeEntry]:
+        """A directory and then, in no order, all below it; links not followed."""
+
+    @abc.abstractmethod
+    def tree_digest(self, path: str, without: str) -> str:
+        """SHA-256 over what lstat says of a directory and all below it: names, modes, owners, sizes and times.
+
+        Of directories sizes and times are left out, and so is the name `without` in the directory itself.
+        """
 
     @abc.abstractmethod
     def read(self, path: str, limit: int = 64 << 20) -> bytes:
@@ -169,46 +166,62 @@ class Host(abc.ABC):
 _WORTH_SHARING = 40  # directories known and not yet read; a release of Go has 1,400 in all
 
 
-def _listed(root: str, prefix: str, found: List[str]) -> List[str]:
-    """Add what is in the directory root/prefix, and return its directories, as prefixes."""
-    directories = []
+def _entries(root: str, prefix: str) -> Iterator[Tuple[str, os.stat_result]]:
     # Names beside an open directory spare the kernel 13,000 walks down a path; 3.6 has no scandir of one.
     handle = os.open(os.path.join(root, prefix), os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
         for name in os.listdir(handle):
-            seen = os.stat(name, dir_fd=handle, follow_symlinks=False)
-            mode = seen.st_mode
-            if stat.S_ISDIR(mode):
-                directories.append(f"{prefix}{name}/")
-                found.append(f"{mode:o} {seen.st_uid} {seen.st_gid} 0 0 {prefix}{name}")
-            else:
-                found.append(f"{mode:o} {seen.st_uid} {seen.st_gid} {seen.st_size} {seen.st_mtime_ns} {prefix}{name}")
+            yield name, os.stat(name, dir_fd=handle, follow_symlinks=False)
     finally:
         os.close(handle)
-    return directories
 
 
-def _walked(root: str, waiting: List[str]) -> List[str]:
-    found: List[str] = []
+@functools.lru_cache(maxsize=None)
+def _permissions(mode: int, uid: int, gid: int) -> str:
+    return f"{mode:o} {uid} {gid}"
+
+
+def _directory_digest(root: str, prefix: str, without: str = "") -> Tuple[bytes, List[str]]:
+    """What tree_digest is of: a digest for the directory root/prefix alone; its directories, as prefixes."""
+    lines, directories = [], []
+    for name, seen in _entries(root, prefix):
+        line = f"{_permissions(seen.st_mode, seen.st_uid, seen.st_gid)} {name}"
+        if stat.S_ISDIR(seen.st_mode):
+            directories.append(f"{prefix}{name}/")
+        elif name == without:
+            continue
+        else:
+            line = f"{seen.st_size} {seen.st_mtime_ns} {line}"
+        lines.append(line)
+    lines.sort()
+    return hashlib.sha256(os.fsencode("\0".join([prefix, *lines]))).digest(), directories
+
+
+def _digests(root: str, waiting: List[str]) -> List[bytes]:
+    found = []
     while waiting:
-        waiting += _listed(root, waiting.pop(), found)
+        digest, directories = _directory_digest(root, waiting.pop())
+        found.append(digest)
+        waiting += directories
     return found
 
 
-def _shared(root: str, waiting: List[str]) -> List[str]:
-    """What _walked finds, by a child process and this one at the same time, each taking the next part when it is done with one."""
+def _shared_digests(root: str, waiting: List[str]) -> List[bytes]:
+    """What _digests finds, by a child process and this one at the same time, each taking the next part when it is done with one."""
+    # Most file systems count a directory's subdirectories as links: the largest parts go first, so that nobody waits for one at the end.
+    waiting.sort(key=lambda prefix: os.lstat(os.path.join(root, prefix)).st_nlink, reverse=True)
     parts = [waiting[number::256] for number in range(min(256, len(waiting)))]
     queue, fill = os.pipe()
     os.write(fill, bytes(range(len(parts))))
     os.close(fill)
 
-    def work() -> List[str]:
-        found: List[str] = []
+    def work() -> List[bytes]:
+        found: List[bytes] = []
         while True:
             number = os.read(queue, 1)
             if not number:
                 return found
-            found += _walked(root, parts[number[0]][:])
+            found += _digests(root, parts[number[0]][:])
 
     reading, writing = os.pipe()
     child = os.fork()
@@ -216,7 +229,7 @@ def _shared(root: str, waiting: List[str]) -> List[str]:
         try:
             os.close(reading)  # or a full pipe would hold it, and the lock with it, when its parent was killed
             with open(writing, "wb") as pipe:
-                pipe.write(os.fsencode("\0".join(work())))
+                pipe.write(b"".join(work()))
             os._exit(0)
         finally:
             os._exit(1)
@@ -230,8 +243,9 @@ def _shared(root: str, waiting: List[str]) -> List[str]:
             os.close(queue)
             _pid, status = os.waitpid(child, 0)
     if status:  # done here again, so that it is this process that says what is wrong
-        return _walked(root, waiting)
-    return mine + (os.fsdecode(theirs).split("\0") if theirs else [])
+        return _digests(root, waiting)
+    size = hashlib.sha256().digest_size
+    return mine + [theirs[at : at + size] for at in range(0, len(theirs), size)]
 
 
 class LocalHost(Host):
@@ -266,14 +280,32 @@ class LocalHost(Host):
     def real(self, path: str) -> str:
         return os.path.realpath(path)
 
-    def tree(self, path: str) -> List[str]:
-        found: List[str] = []
+    def tree(self, path: str) -> List[TreeEntry]:
+        top = os.lstat(path)
+        found = [TreeEntry(".", top.st_mode, top.st_uid, top.st_gid, top.st_size)]
         waiting = [""]
-        while waiting and (len(waiting) < _WORTH_SHARING or len(os.sched_getaffinity(0)) < 2):
-            waiting += _listed(path, waiting.pop(0), found)
-        if waiting:
-            found += _shared(path, waiting)
+        while waiting:
+            prefix = waiting.pop()
+            for name, seen in _entries(path, prefix):
+                found.append(TreeEntry(prefix + name, seen.st_mode, seen.st_uid, seen.st_gid, seen.st_size))
+                if stat.S_ISDIR(seen.st_mode):
+                    waiting.append(f"{prefix}{name}/")
         return found
+
+    def tree_digest(self, path: str, without: str) -> str:
+        top = os.lstat(path)
+        digest, waiting = _directory_digest(path, "", without)
+        digests = [digest]
+        while waiting and (len(waiting) < _WORTH_SHARING or len(os.sched_getaffinity(0)) < 2):
+            digest, directories = _directory_digest(path, waiting.pop(0))
+            digests.append(digest)
+            waiting += directories
+        if waiting:
+            digests += _shared_digests(path, waiting)
+        whole = hashlib.sha256(_permissions(top.st_mode, top.st_uid, top.st_gid).encode())
+        for digest in sorted(digests):
+            whole.update(digest)
+        return whole.hexdigest()
 
     def read(self, path: str, limit: int = 64 << 20) -> bytes:
         with open(path, "rb") as source:

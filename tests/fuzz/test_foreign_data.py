@@ -101,7 +101,7 @@ def test_damaged_archive(form: str, edits: list[tuple[int, bytes, int]]) -> None
 
 
 READERS: dict[str, Callable[[bytes], object]] = {
-    "manifest": lambda data: manifest.parse(data, "manifest", whole=True),
+    "manifest": lambda data: manifest.parse(data, "manifest"),
     "state": lambda data: parse.parse_state(data, "state"),
     "VERSION": parse.version_file,
     "official JSON": official.parse_json,

@@ -10,13 +10,12 @@ import time
 from typing import BinaryIO, Callable, Dict, List, Mapping, NamedTuple, Optional, Sequence, Tuple
 
 from ..errors import GoHostError
-from ..host import Host, TreeEntry, explained
+from ..host import Host, explained
 from ..plan import Step
 from . import archive
 from . import manifest as manifests
 from .download import Credentials, FetchError, download, redact
 from .model import Candidate, HttpSettings, Layout, Manifest, Provenance, State, module_version, new_of
-from .observe import tree_lines
 from .parse import render_state, version_file
 from .plan import Decision
 from .store import directories, discard, replace
@@ -182,14 +181,14 @@ def _manifest(site: Site, tree: str, version: str, candidate: Candidate, unpacke
     go_env = host.read(path).decode() if host.stat(path) is not None else ""
     if site.state.go_env:
         replace(host, site.layout, path, manifests.go_env(go_env, site.state.go_env).encode())
-    lines = tree_lines(host, tree)
-    top = TreeEntry.parse(lines[0])
+    top = host.stat(tree)
+    assert top is not None
     return Manifest(
         version=version,
         arch=site.arch,
         provenance=Provenance(unpacked.digest, candidate.authority, candidate.source, candidate.format, _place(candidate)),
         owner=f"{top.uid}:{top.gid}",
-        stat_digest=manifests.stat_digest(lines),
+        stat_digest=host.tree_digest(tree, manifests.GO_ENV),
         go_env=go_env,
         members=unpacked.members,
     )

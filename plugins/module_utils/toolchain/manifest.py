@@ -16,12 +16,6 @@ from .model import Manifest, Member, Provenance
 GO_ENV = "go.env"  # ours to manage: compared by its text, never by its stat data
 
 
-def stat_digest(lines: Iterable[str]) -> str:
-    """One digest over what lstat says of a whole tree, as Host.tree gives it."""
-    kept = sorted(line for line in lines if not (line.endswith(GO_ENV) and TreeEntry.parse(line).path == GO_ENV))
-    return hashlib.sha256("\0".join(kept).encode("utf-8", "surrogateescape")).hexdigest()
-
-
 def link_digest(target: str) -> str:
     """Member.sha256 of a link."""
     return "link:" + hashlib.sha256(os.fsencode(target)).hexdigest()
@@ -37,13 +31,13 @@ def render(manifest: Manifest) -> bytes:
     return ("\n".join(lines) + "\n").encode("utf-8", "surrogateescape")
 
 
-def parse(text: bytes, path: str, whole: bool) -> Manifest:
-    """The manifest in a file's content, without its members unless whole; path names it in the error."""
+def parse(text: bytes, path: str) -> Manifest:
+    """The manifest in a file's content, or in its first line alone, then without members; path names it in the error."""
     try:
         first, _newline, rest = text.partition(b"\n")
         head = json.loads(first.decode())
         members = []
-        for line in rest.split(b"\n")[:-1] if whole else ():
+        for line in rest.split(b"\n")[:-1]:
             sha256, mode, size, name = line.split(b" ", 3)
             members.append(Member(os.fsdecode(name), int(mode, 8), int(size), sha256.decode()))
         return Manifest(

@@ -142,7 +142,7 @@ class Provenance(NamedTuple):
 
 
 class Manifest(NamedTuple):
-    """What a tree must be. stat_digest is over its listing as `manifest.stat_digest` makes it; owner is "uid:gid"."""
+    """What a tree must be. stat_digest is its Host.tree_digest without go.env; owner is "uid:gid"."""
 
     version: str
     arch: str

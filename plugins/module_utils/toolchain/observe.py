@@ -9,7 +9,7 @@ import os
 from typing import Dict, Iterable, List, Optional, Tuple
 
 from ..errors import GoHostError
-from ..host import FileStat, Host, TreeEntry
+from ..host import FileStat, Host
 from . import manifest as manifests
 from .model import Layout, Manifest, Other, Seen, Standing, State, Tree, Wanted, arch_of, parse_version
 from .parse import names_path, package_of, parse_state, unit_commands, version_file
@@ -83,9 +83,9 @@ def _tree(host: Host, layout: Layout, version: str, state: State, check: Optiona
     if host.stat(path) is None:
         return Tree(version, None, ("not installed by this collection",))
     if check is None:
-        return Tree(version, manifests.parse(host.read(path), path, whole=False))
+        return Tree(version, _head(host, path))
     problems = []
-    head = manifests.parse(host.read(path), path, whole=False)
+    head = _head(host, path)
     root = layout.tree(version)
     if check.arch and head.arch != check.arch:
         problems.append(f"is for {head.arch}, not {check.arch}")
@@ -96,29 +96,25 @@ def _tree(host: Host, layout: Layout, version: str, state: State, check: Optiona
     found = host.read(f"{root}/{manifests.GO_ENV}").decode("utf-8", "replace") if seen is not None and seen.kind == "file" else ""
     if found != expected or (expected and not _owned(seen, head.owner, 0o644)):
         problems.append(f"{manifests.GO_ENV}: differs from the release's and the store's settings")
-    lines = tree_lines(host, root)
     # Times alone may differ after a copy or a restore: then the content decides.
-    if check.verify == "full" or manifests.stat_digest(lines) != head.stat_digest:
-        problems += _differences(host, root, manifests.parse(host.read(path), path, whole=True), lines)
+    if check.verify == "full" or host.tree_digest(root, manifests.GO_ENV) != head.stat_digest:
+        problems += _differences(host, root, manifests.parse(host.read(path), path))
     return Tree(version, head, tuple(problems))
 
 
-def tree_lines(host: Host, root: str) -> List[str]:
-    """All of a tree, as Host.tree gives it, after its root itself, as "."."""
-    top = host.stat(root)
-    if top is None:
-        raise GoHostError("this tree has gone while it was looked at", root, "Does something else change it?")
-    return [TreeEntry(0o040000 | top.mode, top.uid, top.gid, 0, 0, ".").line] + host.tree(root)
+def _head(host: Host, path: str) -> Manifest:
+    with host.open(path) as source:
+        return manifests.parse(source.readline(1 << 20), path)
 
 
 def _owned(seen: Optional[FileStat], owner: str, mode: int) -> bool:
     return seen is not None and f"{seen.uid}:{seen.gid}" == owner and seen.mode == mode
 
 
-def _differences(host: Host, root: str, manifest: Manifest, lines: List[str]) -> List[str]:
+def _differences(host: Host, root: str, manifest: Manifest) -> List[str]:
     from concurrent.futures import ThreadPoolExecutor  # rarely needed
 
-    entries = list(map(TreeEntry.parse, lines))
+    entries = host.tree(root)
     known = {member.path for member in manifest.members}
     paths = [entry.path for entry in entries if entry.path in known]
     with ThreadPoolExecutor(os.cpu_count()) as pool:  # reading and hashing leave the interpreter's lock

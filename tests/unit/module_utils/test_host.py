@@ -102,22 +102,55 @@ def test_listing(tmp_path: pathlib.Path) -> None:
 def test_tree_is_all_of_it_and_follows_no_link(tmp_path: pathlib.Path) -> None:
     (tmp_path / "a/b").mkdir(parents=True)
     (tmp_path / "a/b/file").write_bytes(b"abc")
-    os.utime(str(tmp_path / "a/b/file"), ns=(5, 1_234_567_891_234_567_891))
     (tmp_path / "a/up").symlink_to("..")
-    entries = {entry.path: entry for entry in map(host.TreeEntry.parse, HOST.tree(str(tmp_path)))}
+    top, *below = HOST.tree(str(tmp_path))
+    assert top.path == "." and stat.S_ISDIR(top.mode) and top.uid == os.geteuid()
+    entries = {entry.path: entry for entry in below}
     assert sorted(entries) == ["a", "a/b", "a/b/file", "a/up"]
-    assert (entries["a/b/file"].size, entries["a/b/file"].mtime_ns) == (3, 1_234_567_891_234_567_891)
+    assert entries["a/b/file"].size == 3
     assert stat.S_ISLNK(entries["a/up"].mode) and stat.S_ISDIR(entries["a/b"].mode) and stat.S_ISREG(entries["a/b/file"].mode)
 
 
-@pytest.mark.parametrize("cpus", [1, 2])
-def test_a_large_tree_is_the_same_by_one_process_and_by_two(tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch, cpus: int) -> None:
-    wanted = set()
+def _digest(path: pathlib.Path) -> str:
+    return HOST.tree_digest(str(path), "settings")
+
+
+def test_tree_digest_is_of_what_may_not_change(tmp_path: pathlib.Path) -> None:
+    (tmp_path / "a/settings").mkdir(parents=True)
+    (tmp_path / "file").write_bytes(b"abc")
+    seen = {_digest(tmp_path)}
+
+    def changed() -> bool:
+        before = len(seen)
+        seen.add(_digest(tmp_path))
+        return len(seen) > before
+
+    (tmp_path / "settings").write_text("one")
+    assert not changed()
+    for touch in (
+        lambda: os.utime(str(tmp_path / "file"), ns=(5, 1_234_567_891_234_567_891)),
+        lambda: (tmp_path / "file").chmod(0o777),
+        lambda: (tmp_path / "a").chmod(0o700),
+        lambda: tmp_path.chmod(0o711),
+        lambda: (tmp_path / "a/new").write_text(""),
+        lambda: (tmp_path / "a/settings").rmdir(),
+        lambda: (tmp_path / "a/settings").write_text("in another directory"),
+        lambda: (tmp_path / "a/new").rename(tmp_path / "new"),
+        lambda: (tmp_path / "link").symlink_to("a"),
+    ):
+        touch()
+        assert changed()
+    os.utime(str(tmp_path / "a"), ns=(5, 5))
+    (tmp_path / "a/settings").rename(tmp_path / "a/x")
+    (tmp_path / "a/x").rename(tmp_path / "a/settings")
+    assert not changed()
+
+
+def test_a_large_tree_has_one_digest_by_one_process_and_by_two(tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> None:
     for number in range(300):
         directory = tmp_path / f"{number}" / "\u00c4"
         directory.mkdir(parents=True)
         (directory / "file").write_bytes(b"x" * number)
-        wanted |= {(f"{number}", 0), (f"{number}/\u00c4", 0), (f"{number}/\u00c4/file", number)}
     forks: List[int] = []
     fork = os.fork
 
@@ -126,15 +159,20 @@ def test_a_large_tree_is_the_same_by_one_process_and_by_two(tmp_path: pathlib.Pa
         return fork()
 
     monkeypatch.setattr(os, "fork", counted)
-    monkeypatch.setattr(os, "sched_getaffinity", lambda pid: set(range(cpus)))
-    assert {(entry.path, 0 if stat.S_ISDIR(entry.mode) else entry.size) for entry in map(host.TreeEntry.parse, HOST.tree(str(tmp_path)))} == wanted
-    assert len(forks) == cpus - 1
+    found = []
+    for cpus in (1, 2, 2):
+        monkeypatch.setattr(os, "sched_getaffinity", lambda pid, cpus=cpus: set(range(cpus)))
+        found.append(_digest(tmp_path))
+    assert len(set(found)) == 1 and len(forks) == 2
+    (tmp_path / "299/\u00c4/file").write_bytes(b"")
+    assert _digest(tmp_path) != found[0]
 
 
 def test_what_the_other_process_fails_at_is_done_here(tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> None:
     for number in range(300):
         (tmp_path / f"{number}").mkdir()
     monkeypatch.setattr(os, "sched_getaffinity", lambda pid: {0, 1})
+    alone = _digest(tmp_path)
     listdir, here = os.listdir, os.getpid()
 
     def broken(path: Any) -> List[str]:
@@ -143,18 +181,17 @@ def test_what_the_other_process_fails_at_is_done_here(tmp_path: pathlib.Path, mo
         return listdir(path)
 
     monkeypatch.setattr(os, "listdir", broken)
-    assert len(HOST.tree(str(tmp_path))) == 300
+    assert _digest(tmp_path) == alone
     with pytest.raises(ChildProcessError):
         os.waitpid(-1, os.WNOHANG)  # none is left
 
 
 def test_who_helps_ends_when_its_parent_is_killed(tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """It has inherited the lock, and more to tell than a pipe holds."""
-    for number in range(600):
+    for number in range(5000):
         (tmp_path / f"{number}").mkdir()
-        (tmp_path / f"{number}" / ("x" * 250)).write_text("")
     monkeypatch.setattr(os, "sched_getaffinity", lambda pid: {0, 1})
-    walked = host._walked
+    digests = host._digests
 
     def work() -> int:
         os.setpgid(0, 0)
@@ -164,11 +201,11 @@ def test_who_helps_ends_when_its_parent_is_killed(tmp_path: pathlib.Path, monkey
             if os.getpid() == parent:
                 time.sleep(0.3)
                 os.kill(parent, 9)
-            return walked(root, waiting)
+            return digests(root, waiting)
 
-        monkeypatch.setattr(host, "_walked", killed)
+        monkeypatch.setattr(host, "_digests", killed)
         with HOST.lock(str(tmp_path), 0):
-            HOST.tree(str(tmp_path))
+            _digest(tmp_path)
         return 1
 
     child = in_child(work)
