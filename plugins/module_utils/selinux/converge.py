@@ -11,7 +11,7 @@ from .apply import Done, Site, apply
 from .file_contexts import filecons, policy_text
 from .file_contexts import text as rules_text
 from .labels import Change, Relabel, Rules, merged
-from .model import LOST, Equivalence, Fcontext, Pending, Seen, Wanted
+from .model import LOST, NOT_INSTALLED, Equivalence, Fcontext, Pending, Seen, Wanted
 from .observe import observe, text
 from .plan import Decision, module_rules, plan
 
@@ -92,9 +92,11 @@ def _predicted(site: Site, wanted: Wanted, unfinished: str = "") -> _Prediction:
             found, strange = filecons(cil)
             records += found
             unread += [f"labels of a module's statement that cannot be read are not restored: {statement}" for statement in strange]
+    # What is installed already is used as it is, for it is compiled.
+    stale = seen.unfinished == NOT_INSTALLED
     rules = Rules(
-        policy=policy_text(text(site.host, site.place.file_contexts), added, removed) if added or removed else None,
-        local=rules_text(decision.fcontexts) if any(isinstance(edit.record, Fcontext) for edit in decision.edits) else None,
+        policy=policy_text(text(site.host, site.place.stored_file_contexts), added, removed) if added or removed or stale else None,
+        local=rules_text(decision.fcontexts) if stale or any(isinstance(edit.record, Fcontext) for edit in decision.edits) else None,
         subs=decision.subs if decision.subs != seen.subs else None,
     )
     pending = _affecting(decision, added + removed, seen.pending) if wanted.restore.changed else Pending()

@@ -236,6 +236,11 @@ class Place(NamedTuple):
         return f"{self.policy}/contexts/files/file_contexts"
 
     @property
+    def stored_file_contexts(self) -> str:
+        """The store's own copy, which a commit installs."""
+        return f"{self.directory}/active/file_contexts"
+
+    @property
     def subs(self) -> str:
         return f"{self.file_contexts}.subs"
 

@@ -7,7 +7,7 @@ from typing import Dict
 
 from ..errors import GoHostError
 from ..host import Host
-from .model import LOST, PERMISSIVE, Installed, ModuleKey, Pending, Place, Seen, Wanted
+from .model import LOST, NOT_INSTALLED, PERMISSIVE, Installed, ModuleKey, Pending, Place, Seen, Wanted
 from .parse import equivalences, file_contexts, parse_pending, settings, substituted
 from .store import PolicyStore, store_directory
 
@@ -53,10 +53,10 @@ def observe(host: Host, store: PolicyStore, place: Place, wanted: Wanted) -> See
     seen = Seen(mls=store.mls(), running=place.running, unfinished=unfinished)
     if wanted.names("fcontexts") or wanted.names("equivalences"):
         seen = seen._replace(subs=text(host, place.subs), dist_subs=text(host, f"{place.subs}_dist"))
-    if wanted.names("fcontexts"):
+    if wanted.names("fcontexts") or (wanted.restore.asked and unfinished == NOT_INSTALLED):
         seen = seen._replace(fcontexts=tuple(store.fcontexts()))
         if _foreign_fcontexts(wanted, seen):
-            seen = seen._replace(policy_fcontexts=file_contexts(text(host, place.file_contexts)))
+            seen = seen._replace(policy_fcontexts=file_contexts(text(host, place.stored_file_contexts)))
     if wanted.names("ports"):
         seen = seen._replace(ports=tuple(store.ports()))
         if set(wanted.ports) - {record[:3] for record in seen.ports}:
