@@ -7,9 +7,10 @@ import re
 from typing import Callable, Dict, List, Optional, Sequence, Tuple
 
 from ansible_collections.gohost.linux.plugins.module_utils.errors import GoHostError
-from ansible_collections.gohost.linux.plugins.module_utils.selinux.file_contexts import equivalences, text
+from ansible_collections.gohost.linux.plugins.module_utils.selinux.file_contexts import text
 from ansible_collections.gohost.linux.plugins.module_utils.selinux.labels import INSTALLED, Change, Labels, Relabel, Rules
 from ansible_collections.gohost.linux.plugins.module_utils.selinux.model import NONE, Context, Fcontext
+from ansible_collections.gohost.linux.plugins.module_utils.selinux.parse import equivalences
 
 
 class FakeLabels(Labels):
@@ -79,7 +80,7 @@ class FakeLabels(Labels):
     def _lookup(self, path: str, rules: Rules) -> str:
         """The context of the last rule that matches, plain paths before regular expressions; "" without any."""
         flag = "-d" if any(_below(other, path) and other != path for other in self.files) else "--"
-        for alias in reversed(equivalences(rules.subs or "")):
+        for alias in equivalences(rules.subs or ""):
             if _below(path, alias.path):
                 path = alias.source + path[len(alias.path) :]
                 break

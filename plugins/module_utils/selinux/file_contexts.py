@@ -21,12 +21,6 @@ def text(records: Iterable[Fcontext]) -> str:
     return "".join(map(line, records))
 
 
-def equivalences(content: str) -> List[Equivalence]:
-    """The pairs of a file_contexts.subs or .subs_dist."""
-    rows = (row.split() for row in content.splitlines())
-    return [Equivalence(row[0], row[1]) for row in rows if len(row) > 1 and not row[0].startswith("#")]
-
-
 class Stem(NamedTuple):
     """How every path begins that a target matches. whole: after it a path ends, or goes on with "/"."""
 

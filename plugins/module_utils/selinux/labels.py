@@ -12,9 +12,10 @@ import tempfile
 from typing import Dict, Iterable, Iterator, List, NamedTuple, Optional, Sequence, Set, Tuple
 
 from ..errors import GoHostError
-from .file_contexts import Stem, equivalences, reached, stem
+from .file_contexts import Stem, reached, stem
 from .libselinux import Complaint, Libselinux
 from .model import FTYPES, Equivalence, Fcontext
+from .parse import equivalences, under
 
 _ATTRIBUTE = "security.selinux"
 _NEVER = ("/proc", "/sys")
@@ -97,15 +98,19 @@ class LocalLabels(Labels):
         return bool(self._prefix) or os.path.exists("/sys/fs/selinux/enforce")
 
     def check(self, records: Sequence[Fcontext]) -> None:
-        if records:
-            with self._changed_alone(records, INSTALLED, validate=True):
-                pass
+        for record in records:
+            try:
+                with self._changed_alone([record], INSTALLED, validate=True):
+                    pass
+            except GoHostError as error:
+                said = error.what.rpartition(f"{record.target}: ")[2].strip(" )")
+                raise GoHostError(f"libselinux cannot use this as a regular expression ({said})", record.target) from None
 
     def wrong(self, paths: Sequence[str], rules: Rules = INSTALLED, force: bool = False) -> List[Relabel]:
         for path in paths:
             if not path.startswith("/"):
                 raise GoHostError("a path to restore must be absolute", path)
-            if _below(os.path.normpath(path), _NEVER):
+            if _below(self._resolved(path), _NEVER):
                 raise GoHostError("these files are the kernel's: their labels are not restored", path)
         return self._compared(paths, rules, force)
 
@@ -211,7 +216,7 @@ class LocalLabels(Labels):
 
     def _starts(self, paths: Iterable[str]) -> List[str]:
         """Where to begin walks that reach all of these, with the root before them."""
-        there = sorted({self._prefix + self._resolved(path) for path in paths})
+        there = sorted({(self._prefix + self._resolved(path)).rstrip("/") or "/" for path in paths})
         there = [path for path in there if os.path.lexists(path)]
         return [path for path in there if not any(_walks_to(start, path) for start in there)]
 
@@ -283,7 +288,7 @@ def _text(path: str) -> str:
 
 
 def _below(path: str, directories: Iterable[str]) -> bool:
-    return any(path == directory or path.startswith(directory.rstrip("/") + "/") for directory in directories)
+    return any(under(path, directory) for directory in directories)
 
 
 def _walks_to(start: str, path: str) -> bool:
@@ -291,7 +296,7 @@ def _walks_to(start: str, path: str) -> bool:
     if path == start or not _below(path, [start]):
         return False
     device = os.lstat(start).st_dev
-    while path != start:
+    while len(path) > len(start):
         if os.lstat(path).st_dev != device:
             return False
         path = os.path.dirname(path)

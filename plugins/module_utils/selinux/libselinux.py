@@ -124,7 +124,7 @@ class Libselinux:
         handle = self._library.selabel_open(_CTX_FILE, options, len(options))
         if not handle:
             code = ctypes.get_errno()
-            said = "; ".join(complaint.text for complaint in self._complaints) or os.strerror(code)
+            said = self._complaints[0].text if self._complaints else os.strerror(code)
             raise GoHostError(f"file contexts cannot be used ({said})", specification)
         return int(handle)
 

@@ -8,7 +8,6 @@ import pytest
 
 from ansible_collections.gohost.linux.plugins.module_utils.selinux.file_contexts import (
     Stem,
-    equivalences,
     filecons,
     line,
     policy_text,
@@ -96,11 +95,6 @@ def test_lines() -> None:
     ]
     assert text(records) == ("/opt/go(/.*)?    system_u:object_r:bin_t:s0\n/opt/go/x -- staff_u:object_r:usr_t:s0:c1\n/opt/go/pkg -d <<none>>\n")
     assert line(records[2]) == "/opt/go/pkg -d <<none>>\n"
-
-
-def test_equivalences() -> None:
-    content = "# of the administrator\n\n/opt/golang/1.27.3 /usr/local/go\n  /run\t/var/run  \n/alone\n"
-    assert equivalences(content) == [Equivalence("/opt/golang/1.27.3", "/usr/local/go"), Equivalence("/run", "/var/run")]
 
 
 def test_filecons_that_can_be_read() -> None:
