@@ -3,19 +3,11 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """A policy of a few rules, and the files of a host, as the port SecurityServer shows them."""
 
-from typing import Dict, Iterable, Mapping, Optional, Sequence, Set, Tuple
+from typing import Dict, Iterable, Mapping, Optional, Sequence, Tuple
 
 from ansible_collections.gohost.linux.plugins.module_utils.selinux.denials.security_server import Access, SecurityServer, Why
 
-_PERMISSIONS = {
-    "file": "read write append open getattr create unlink execute execute_no_trans entrypoint map",
-    "dir": "read write open getattr search add_name remove_name create",
-    "tcp_socket": "name_bind name_connect node_bind",
-    "udp_socket": "name_bind name_connect",
-    "capability": "net_bind_service net_admin dac_override dac_read_search sys_ptrace chown",
-    "process": "getsched ptrace transition execmem",
-    "process2": "nnp_transition nosuid_transition",
-}
+_CLASSES = {"file", "dir", "tcp_socket", "udp_socket", "capability", "process", "process2"}
 
 
 class FakeSecurityServer(SecurityServer):
@@ -51,11 +43,10 @@ class FakeSecurityServer(SecurityServer):
 
     def access(self, source: str, target: str, tclass: str) -> Optional[Access]:
         names = [context.split(":")[2] for context in (source, target)]
-        if tclass not in _PERMISSIONS or not set(names) <= self.types:
+        if tclass not in _CLASSES or not set(names) <= self.types:
             return None
         key = " ".join([*names, tclass])
-        every: Set[str] = set(_PERMISSIONS[tclass].split())
-        return Access(frozenset(self.rules.get(key, set())), frozenset(every - self.silent_rules.get(key, set())))
+        return Access(frozenset(self.rules.get(key, set())), frozenset(self.silent_rules.get(key, set())))
 
     def reasons(self) -> bool:
         return self.whys is not None

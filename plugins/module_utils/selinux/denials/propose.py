@@ -361,7 +361,7 @@ def _hidden(denial: Denial, server: SecurityServer) -> Proposal:
     answer = server.access(denial.source, denial.target, denial.tclass) if denial.target and denial.tclass else None
     if answer is None:
         return Proposal("none", f"Owner and mode may be the reason, or a dontaudit rule. {again}", review=True)
-    silent = sorted(_EVERYDAY - answer.allowed - answer.logged)
+    silent = sorted(_EVERYDAY & answer.silent)
     if not silent:
         return Proposal("none", "No dontaudit rule hides a refusal of this kind, so look at the owner and mode of the file and its directories.")
     return Proposal("none", f"A dontaudit rule hides the refusal of {', '.join(silent)} on {denial.object_type}. {again}", review=True)

@@ -13,10 +13,10 @@ _CTX_FILE = 0  # SELABEL_CTX_FILE of <selinux/label.h>
 
 
 class Access(NamedTuple):
-    """What a source may do to a target, and which refusals would be logged."""
+    """What a source may do to a target, and what it is refused without a word in the log."""
 
     allowed: FrozenSet[str]
-    logged: FrozenSet[str]
+    silent: FrozenSet[str]
 
 
 class Why(NamedTuple):
@@ -120,8 +120,8 @@ class LocalSecurityServer(SecurityServer):
         finally:
             os.close(handle)
         # allowed, decided, auditallow and auditdeny in hexadecimal digits, then seqno and flags: security/selinux/selinuxfs.c, sel_write_access.
-        allowed, logged = int(answer[0], 16), int(answer[3], 16)
-        return Access(frozenset(name for name, bit in bits.items() if allowed & bit), frozenset(name for name, bit in bits.items() if logged & bit))
+        allowed, silent = int(answer[0], 16), ~(int(answer[0], 16) | int(answer[3], 16))
+        return Access(frozenset(name for name, bit in bits.items() if allowed & bit), frozenset(name for name, bit in bits.items() if silent & bit))
 
     def _permissions(self, tclass: str) -> Dict[str, int]:
         if tclass not in self._classes:
