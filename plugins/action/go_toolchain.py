@@ -14,12 +14,13 @@ from ansible.utils.display import Display
 
 from ansible_collections.gohost.linux.plugins.module_utils.errors import GoHostError
 from ansible_collections.gohost.linux.plugins.module_utils.toolchain import archive
-from ansible_collections.gohost.linux.plugins.module_utils.toolchain.download import Credentials, FetchError, download, get, redact
-from ansible_collections.gohost.linux.plugins.module_utils.toolchain.model import HttpSettings, module_version, parse_line, parse_version
+from ansible_collections.gohost.linux.plugins.module_utils.toolchain.candidates import check_digest, first
+from ansible_collections.gohost.linux.plugins.module_utils.toolchain.download import Credentials, FetchError, download, get
+from ansible_collections.gohost.linux.plugins.module_utils.toolchain.model import Candidate, HttpSettings, module_version, parse_line, parse_version
 from ansible_collections.gohost.linux.plugins.module_utils.toolchain.options import ARGUMENT_SPEC, RULES
 from ansible_collections.gohost.linux.plugins.plugin_utils.releases import authority, goproxy, index, official, resolve, sources
 from ansible_collections.gohost.linux.plugins.plugin_utils.releases.cache import DownloadCache, default_dir
-from ansible_collections.gohost.linux.plugins.plugin_utils.releases.model import Candidate, Digests, Source
+from ansible_collections.gohost.linux.plugins.plugin_utils.releases.model import Digests, Source
 from ansible_collections.gohost.linux.plugins.plugin_utils.releases.sumdb import SumDB
 
 display = Display()
@@ -44,7 +45,7 @@ class ActionModule(ActionBase):
         result = self._module(resolved, task_vars)
         missing = [] if result.get("failed") else result.get("missing", [])
         left_out: dict[str, list[str]] = {}
-        candidates = []
+        candidates: list[tuple[str, Candidate]] = []
         for version in missing:
             reasons = left_out.setdefault(version, [])
             if controller.options["fetch_on"] == "controller" and not self._task.check_mode:
@@ -53,7 +54,7 @@ class ActionModule(ActionBase):
                 found = list(controller.candidates(version, result["arch"], reasons))
             if not found:
                 raise sources.nothing(version, result["arch"], reasons)
-            candidates += [{"version": version, **candidate} for candidate in found]
+            candidates += [(version, candidate) for candidate in found]
         if missing and not self._task.check_mode:
             result = self._module(resolved, task_vars, candidates)
             if result.get("failed") and any(left_out.values()):
@@ -63,10 +64,13 @@ class ActionModule(ActionBase):
             entry["lifecycle"] = controller.lifecycle(entry["version"])
         return result
 
-    def _module(self, resolved: dict[str, Any], task_vars: dict[str, Any], candidates: Sequence[Candidate] = ()) -> dict[str, Any]:
+    def _module(self, resolved: dict[str, Any], task_vars: dict[str, Any], candidates: Sequence[tuple[str, Candidate]] = ()) -> dict[str, Any]:
         arguments = {name: value for name, value in self._task.args.items() if name not in ("sources", "checksums")}
-        arguments["passwords"] = [candidate["password"] for candidate in candidates]
-        arguments["resolved"] = {**resolved, "candidates": [{**candidate, "password": ""} for candidate in candidates]}
+        arguments["passwords"] = [candidate.password for _version, candidate in candidates]
+        arguments["resolved"] = {
+            **resolved,
+            "candidates": [{"version": version, **candidate._replace(password="")._asdict()} for version, candidate in candidates],
+        }
         found: dict[str, Any] = self._execute_module("gohost.linux.go_toolchain", arguments, task_vars=task_vars)
         return found
 
@@ -77,7 +81,7 @@ class ActionModule(ActionBase):
         remote = shell.join_path(shell.tmpdir, os.path.basename(path))
         self._transfer_file(path, remote)
         self._fixup_perms2((shell.tmpdir, remote), execute=False)
-        return {**candidate, "path": remote, "username": "", "password": ""}
+        return candidate._replace(path=remote, username="", password="")
 
 
 class _Controller:
@@ -150,39 +154,30 @@ class _Controller:
 
     def fetched(self, version: str, arch: str, left_out: list[str]) -> tuple[Candidate, str]:
         """The first candidate that can be had and verified here, and where its archive lies."""
-        ended = -1
-        for candidate in self.candidates(version, arch, left_out):
-            if candidate["source_index"] == ended:
-                continue
-            try:
-                return candidate, self._fetch(version, arch, candidate)
-            except GoHostError as error:
-                left_out.append(f"{candidate['source']} {redact(candidate['url']) if candidate['url'] else candidate['path']}: {error}")
-                if candidate["fallback"] == "not_found" and not getattr(error, "not_found", False):
-                    ended = candidate["source_index"]
-        raise GoHostError(f"Go {version} for linux-{arch} could not be had from any source", " | ".join(left_out))
+
+        def attempt(candidate: Candidate) -> tuple[Candidate, str]:
+            return candidate, self._fetch(version, arch, candidate)
+
+        return first(version, arch, self.candidates(version, arch, left_out), attempt, left_out)
 
     def _fetch(self, version: str, arch: str, candidate: Candidate) -> str:
         def verify(path: str) -> None:
             with open(path, "rb") as source:
-                digest = archive.digest(source, candidate["format"], f"golang.org/toolchain@{module_version(version, arch)}/")
-            if digest not in candidate["digests"]:
-                wanted = " or ".join(candidate["digests"])
-                raise GoHostError("digest differs", f"the archive has {digest}, {candidate['authority']} says {wanted}", "Do not use this archive.")
+                digest = archive.digest(source, candidate.format, f"golang.org/toolchain@{module_version(version, arch)}/")
+            check_digest(candidate, digest)
 
-        path: str = candidate["path"]
-        if path:
-            if not os.path.isfile(path):
-                raise FetchError("no such file on the controller", path, not_found=True)
-            verify(path)
-            return path
-        credentials = Credentials(candidate["username"], candidate["password"]) if candidate["username"] else None
-        name = f"go{version}.linux-{arch}.{candidate['format']}"
+        if candidate.path:
+            if not os.path.isfile(candidate.path):
+                raise FetchError("no such file on the controller", candidate.path, not_found=True)
+            verify(candidate.path)
+            return candidate.path
+        credentials = Credentials(candidate.username, candidate.password) if candidate.username else None
+        name = f"go{version}.linux-{arch}.{candidate.format}"
 
         def fetch(target: BinaryIO) -> None:
-            download(candidate["url"], target, self._settings, credentials, _shown(name))
+            download(candidate.url, target, self._settings, credentials, _shown(name))
 
-        return DownloadCache(self._cache / "downloads").obtain(name, candidate["digests"], fetch, verify, origin=candidate["url"]).path
+        return DownloadCache(self._cache / "downloads").obtain(name, candidate.digests, fetch, verify, origin=candidate.url).path
 
     def _ready(self) -> list[Source]:
         if self._sources is None:

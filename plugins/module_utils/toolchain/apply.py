@@ -14,7 +14,8 @@ from ..host import Host, explained
 from ..plan import Step
 from . import archive
 from . import manifest as manifests
-from .download import Credentials, FetchError, download, redact
+from .candidates import check_digest, first, origin
+from .download import Credentials, FetchError, download
 from .model import Candidate, HttpSettings, Layout, Manifest, Provenance, State, module_version, new_of
 from .parse import render_state, version_file
 from .plan import Decision
@@ -90,30 +91,28 @@ def _stage(site: Site, version: str, candidates: Sequence[Candidate]) -> Tuple[M
     host, layout = site.host, site.layout
     start = time.monotonic()
     refused: List[str] = []
-    ended = -1
-    for candidate in candidates:
-        if candidate.source_index == ended:
-            continue
-        tree = f"{layout.stage}/{version}"
+    tree = f"{layout.stage}/{version}"
+
+    def attempt(candidate: Candidate) -> Tuple[Manifest, int]:
         try:
             with contextlib.ExitStack() as stack:
                 source, transferred = _open(site, candidate, stack)
                 size = archive.unpacked_size(source, candidate.format)
                 if _short(host, layout, size):  # a broken archive may claim any size
-                    _check_digest(candidate, archive.digest(source, candidate.format, _prefix(version, site.arch)))
+                    check_digest(candidate, archive.digest(source, candidate.format, _prefix(version, site.arch)))
                     _need(host, layout, size)
                 host.mkdir(tree, 0o755)
                 unpacked = _unpack(site, source, tree, candidate, version)
-            _check_digest(candidate, unpacked.digest)
+            check_digest(candidate, unpacked.digest)
             _check_version(host, tree, version)
-            return _manifest(site, tree, version, candidate, unpacked), Installed(transferred, time.monotonic() - start, tuple(refused))
-        except GoHostError as error:
-            refused.append(f"{candidate.source} {_place(candidate)}: {error}")
-            if candidate.fallback == "not_found" and not (isinstance(error, FetchError) and error.not_found):
-                ended = candidate.source_index
+            return _manifest(site, tree, version, candidate, unpacked), transferred
+        except GoHostError:
             discard(host, tree)
             discard(host, f"{layout.stage}/download")
-    raise GoHostError(f"Go {version} for linux-{site.arch} could not be had from any source", " | ".join(refused))
+            raise
+
+    manifest, transferred = first(version, site.arch, candidates, attempt, refused)
+    return manifest, Installed(transferred, time.monotonic() - start, tuple(refused))
 
 
 def _open(site: Site, candidate: Candidate, stack: contextlib.ExitStack) -> Tuple[BinaryIO, int]:
@@ -161,14 +160,6 @@ def _unpack(site: Site, source: BinaryIO, tree: str, candidate: Candidate, versi
     return archive.unpack_zip(site.host, source, tree, _prefix(version, site.arch))
 
 
-def _check_digest(candidate: Candidate, digest: str) -> None:
-    if digest not in candidate.digests:
-        wanted = " or ".join(candidate.digests)
-        raise GoHostError(
-            "digest differs", f"the archive has {digest}, {candidate.authority} says {wanted}", "Do not use this archive: find out who changed it."
-        )
-
-
 def _check_version(host: Host, tree: str, version: str) -> None:
     stated = version_file(host.read(f"{tree}/VERSION")) if host.stat(f"{tree}/VERSION") is not None else ""
     if stated != version:
@@ -186,7 +177,7 @@ def _manifest(site: Site, tree: str, version: str, candidate: Candidate, unpacke
     return Manifest(
         version=version,
         arch=site.arch,
-        provenance=Provenance(unpacked.digest, candidate.authority, candidate.source, candidate.format, _place(candidate)),
+        provenance=Provenance(unpacked.digest, candidate.authority, candidate.source, candidate.format, origin(candidate)),
         owner=f"{top.uid}:{top.gid}",
         stat_digest=host.tree_digest(tree, manifests.GO_ENV),
         go_env=go_env,
@@ -205,10 +196,6 @@ def _publish(host: Host, layout: Layout, step: Step, manifest: Manifest) -> None
         host.rename(f"{layout.stage}/{version}", step.thing)
     host.relabel(step.thing)
     host.remove(f"{layout.stage}/relabel-{version}")
-
-
-def _place(candidate: Candidate) -> str:
-    return redact(candidate.url) if candidate.url else candidate.path
 
 
 def _default(host: Host, layout: Layout, step: Step) -> None:

@@ -4,13 +4,7 @@
 """The words of releases: the index, life of a line, sources, digests."""
 
 from collections.abc import Mapping
-from typing import Any, NamedTuple
-
-# The fields of toolchain.model.Candidate as JSON, so that it can be handed to the module on the host:
-#   source ("official", "mirror", "file", "goproxy"), source_index, format ("tar.gz", "zip"), url and path (one of them is ""),
-#   username and password ("": none), digests (one of them must match), authority (who says so),
-#   fallback ("always": whatever fails, try the next; "not_found": only after 404 or 410, any other failure ends this source).
-Candidate = dict[str, Any]
+from typing import NamedTuple
 
 
 class Line(NamedTuple):

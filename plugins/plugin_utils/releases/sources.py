@@ -8,10 +8,10 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from ...module_utils.errors import GoHostError
-from ...module_utils.toolchain.model import archive_name, module_version
+from ...module_utils.toolchain.model import Candidate, archive_name, module_version
 from . import goproxy as proxies
 from .authority import NoAuthority
-from .model import Candidate, Digests, Source
+from .model import Digests, Source
 from .sumdb import MODULE
 
 TYPES = ("official", "mirror", "file", "goproxy")
@@ -88,23 +88,7 @@ def candidates(
                     left_out.append(f"{source.type}: {str(error).rstrip('.')}")
             must = known[archive_format]
             if must is not None:
-                common = {"source": source.type, "source_index": position, "format": archive_format}
-                yield {**common, "digests": list(must.digests), "authority": must.authority, **place}
-
-
-def choose(
-    version: str,
-    arch: str,
-    sources: Sequence[Source],
-    goproxy: str | None,
-    digests: Callable[[str], Digests],
-) -> tuple[list[Candidate], list[str]]:
-    """All candidates, and why others are left out. GoHostError when there is none."""
-    left_out: list[str] = []
-    found = list(candidates(version, arch, sources, goproxy, digests, left_out))
-    if not found:
-        raise nothing(version, arch, left_out)
-    return found, left_out
+                yield Candidate(source.type, position, archive_format, digests=must.digests, authority=must.authority, **place)
 
 
 def nothing(version: str, arch: str, left_out: Sequence[str]) -> GoHostError:
@@ -124,10 +108,10 @@ def _proxies(source: Source, goproxy: str | None) -> list[tuple[str, str | None,
     return found
 
 
-def _places(version: str, arch: str, source: Source, goproxy: str | None) -> Iterator[tuple[str, Candidate]]:
+def _places(version: str, arch: str, source: Source, goproxy: str | None) -> Iterator[tuple[str, dict[str, str]]]:
     """(format, where) of what a source may have. What a directory has is known only on the machine that fetches: each name is a candidate."""
     archive, module = archive_name(version, arch), proxies.escape(module_version(version, arch))
-    place: Candidate = {"url": "", "path": "", "username": source.username or "", "password": source.password or "", "fallback": "always"}
+    place = {"url": "", "path": "", "username": source.username or "", "password": source.password or "", "fallback": "always"}
     if source.type in ("official", "mirror"):
         base = source.url or OFFICIAL
         yield "tar.gz", {**place, "url": f"{base.rstrip('/')}/{archive}"}

@@ -1,7 +1,7 @@
 # Copyright (c) 2026 the gohost.linux authors
 # GNU General Public License v3.0 or later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-import json
+import re
 from typing import Any
 
 import pytest
@@ -26,11 +26,14 @@ def only_zip(archive_format: str) -> Digests:
     return H1
 
 
-def chosen(option: Any, known: str | None, digests: Any = both, version: str = "1.27.3", arch: str = "amd64") -> list[tuple[str, ...]]:
-    found = sources.choose(version, arch, sources.parse(option, known), known, digests)[0]
-    assert all(set(one) == set(Candidate._fields) for one in found), "the module takes them as they are"
-    assert json.loads(json.dumps(found)) == found
-    return [(one["source"], one["format"], one["url"] or one["path"], one["fallback"]) for one in found]
+def candidates(option: Any, known: str | None, digests: Any = both, version: str = "1.27.3", arch: str = "amd64") -> tuple[list[Candidate], list[str]]:
+    left_out: list[str] = []
+    return list(sources.candidates(version, arch, sources.parse(option, known), known, digests, left_out)), left_out
+
+
+def places(option: Any, known: str | None, version: str = "1.27.3", arch: str = "amd64") -> list[tuple[str, ...]]:
+    found = candidates(option, known, both, version, arch)[0]
+    return [(one.source, one.format, one.url or one.path, one.fallback) for one in found]
 
 
 def test_default_sources() -> None:
@@ -78,12 +81,12 @@ def test_default_sources() -> None:
     ],
 )
 def test_candidates(option: Any, known: str | None, expected: list[tuple[str, ...]]) -> None:
-    assert chosen(option, known) == expected
+    assert places(option, known) == expected
 
 
 def test_names_by_architecture_and_version() -> None:
     option = [{"type": "official"}, {"type": "goproxy", "url": "https://a.test"}]
-    found = chosen(option, None, version="1.28rc1", arch="armv6l")
+    found = places(option, None, version="1.28rc1", arch="armv6l")
     assert [one[2] for one in found] == [
         "https://go.dev/dl/go1.28rc1.linux-armv6l.tar.gz",
         "https://a.test/golang.org/toolchain/@v/v0.0.1-go1.28rc1.linux-arm.zip",
@@ -91,18 +94,18 @@ def test_names_by_architecture_and_version() -> None:
 
 
 def test_a_candidate_says_who_vouches() -> None:
-    found, left_out = sources.choose("1.27.3", "amd64", sources.parse(None, "direct"), "direct", both)
-    assert [(one["source_index"], one["digests"], one["authority"]) for one in found] == [
-        (0, ["sha256:00"], "bundled index"),
-        (1, ["h1:x"], "checksum database"),
+    found, left_out = candidates(None, "direct")
+    assert [(one.source_index, one.digests, one.authority) for one in found] == [
+        (0, ("sha256:00",), "bundled index"),
+        (1, ("h1:x",), "checksum database"),
     ]
     assert left_out == []
 
 
 def test_what_nobody_vouches_for_is_left_out() -> None:
     option = [{"type": "mirror", "url": "https://m.test"}, {"type": "official"}, {"type": "goproxy"}]
-    found, left_out = sources.choose("1.27.3", "amd64", sources.parse(option, "direct"), "direct", only_zip)
-    assert [one["source"] for one in found] == ["goproxy"]
+    found, left_out = candidates(option, "direct", only_zip)
+    assert [one.source for one in found] == ["goproxy"]
     assert left_out == ["mirror: no sha256 is known"]
 
 
@@ -115,8 +118,9 @@ def test_what_nobody_vouches_for_is_left_out() -> None:
     ],
 )
 def test_nothing_to_try(option: Any, known: str | None, message: str) -> None:
-    with pytest.raises(GoHostError, match=message):
-        chosen(option, known, only_zip)
+    found, left_out = candidates(option, known, only_zip)
+    assert found == []
+    assert re.search(message, str(sources.nothing("1.27.3", "amd64", left_out)))
 
 
 def test_authority_is_asked_late_and_once() -> None:
@@ -140,7 +144,7 @@ def test_a_bad_answer_ends_it() -> None:
         raise tlog.BadAnswer("forged")
 
     with pytest.raises(tlog.BadAnswer):
-        chosen(None, "direct", digests)
+        candidates(None, "direct", digests)
 
 
 @pytest.mark.parametrize(
@@ -159,8 +163,8 @@ def test_a_bad_answer_ends_it() -> None:
     ],
 )
 def test_credentials_go_where_they_belong(option: Any, known: str | None, expected: list[tuple[str, str, str]]) -> None:
-    found = sources.choose("1.27.3", "amd64", sources.parse(option, known), known, both)[0]
-    assert [(one["url"], one["username"], one["password"]) for one in found] == expected
+    found = candidates(option, known)[0]
+    assert [(one.url, one.username, one.password) for one in found] == expected
 
 
 @pytest.mark.parametrize(
