@@ -43,9 +43,19 @@ def test_cut(tmp_path: Path) -> None:
     }
 
 
+def test_taken(tmp_path: Path) -> None:
+    for name, types in zip(tool.INPUTS, ("sshd_t sshd_exec_t http_port_t usr_t:9", "my_app_t my_app_exec_t"), strict=True):
+        (tmp_path / name).write_text(json.dumps({"types": types, "aliases": {"svirt_lxc_net_t": "x"}, "attributes": "domain cert_type"}))
+    assert tool.taken(tmp_path) == ["my_app", "sshd", "usr"]
+
+
 def test_check_sees_a_difference(tmp_path: Path) -> None:
-    names = tmp_path / "names.json"
-    assert tool.main(["--names", str(names), "--check"]) == 1
-    assert tool.main(["--names", str(names)]) == 0 and tool.main(["--names", str(names), "--check"]) == 0
-    names.write_text(names.read_text().replace("init_t", "init_x"))
-    assert tool.main(["--names", str(names), "--check"]) == 1
+    names, taken = tmp_path / "names.json", tmp_path / "taken.py"
+    files = ["--names", str(names), "--taken", str(taken)]
+    assert tool.main([*files, "--check"]) == 1
+    assert tool.main(files) == 0 and tool.main([*files, "--check"]) == 0
+    for path, old in ((names, "init_t"), (taken, "sshd")):
+        text = path.read_text()
+        path.write_text(text.replace(old, "x", 1))
+        assert tool.main([*files, "--check"]) == 1
+        path.write_text(text)

@@ -13,6 +13,7 @@ from typing import Any, Dict, Iterator, List, Mapping, NamedTuple, Sequence, Tup
 
 from ..errors import GoHostError
 from .model import Port
+from .taken import TAKEN
 
 
 class Endpoint(NamedTuple):
@@ -128,6 +129,8 @@ def service(wish: Mapping[str, Any]) -> Service:
     name = str(wish["name"])
     if not _NAME.match(name):
         raise GoHostError("not a name for a service's types", name, "Use up to 40 lower case letters, digits and underscores, a letter first.")
+    if name in TAKEN:
+        raise GoHostError("policies have types of this name already", f"{name}_t", "A second domain of that name would add to the first: choose another name.")
     fields: Dict[str, Any] = {"name": name, "executable": _path(str(wish["executable"]), "executable")}
     for key in ("cgroup", "dns", "tls_roots", "syslog", "notify", "permissive"):
         if key in wish:
@@ -445,3 +448,17 @@ def _contexts(path: str, kind: str, setype: str, below: str = "") -> List[str]:
         regex = _META.sub(r"\\\1", name)
         made.append(f'(filecon "{regex}{below}" {kind} (system_u object_r {setype} ((s0) (s0))))')
     return made
+
+
+def wishes(described: Sequence[Mapping[str, Any]]) -> Dict[str, List[Dict[str, Any]]]:
+    """Services → modules and ports, as selinux_go_context takes them. A service may say state: absent."""
+    found: Dict[str, List[Dict[str, Any]]] = {"modules": [], "ports": []}
+    for one in described:
+        state = one.get("state", "present")
+        if state not in ("present", "absent"):
+            raise GoHostError("state of a service is neither present nor absent", state)
+        wanted = service({key: value for key, value in one.items() if key != "state"})
+        module: Dict[str, Any] = {"name": wanted.module, "state": state}
+        found["modules"].append(dict(module, cil=cil(wanted)) if state == "present" else module)
+        found["ports"] += [dict(proto=port.proto, port=port.range, setype=port.setype, state=state) for port in ports(wanted)]
+    return found

@@ -57,7 +57,7 @@ def parsed(text: str) -> List[Tree]:
 
 def rules(text: str) -> Set[str]:
     """Statements as text, those in optional blocks with the word before."""
-    found = set()
+    found: Set[str] = set()
     for tree in parsed(text):
         assert isinstance(tree, list)
         inside = tree[2:] if tree[0] == "optional" else [tree]
@@ -151,7 +151,6 @@ SOMAXCONN = {"(allow app_t sysctl_net_t (dir (search)))", "(allow app_t sysctl_n
                 "(allow app_t postgresql_port_t (tcp_socket (name_connect)))",
             },
         ),
-        ({"connects": ["9000/udp"]}, None),
         (
             {"listens": [443]},
             {
@@ -183,10 +182,13 @@ SOMAXCONN = {"(allow app_t sysctl_net_t (dir (search)))", "(allow app_t sysctl_n
     ],
 )
 def test_each_wish_has_its_rules_and_no_more(wish: Dict[str, Any], wanted: Set[str]) -> None:
-    if wanted is None:  # a datagram needs no leave for its port, only a socket
-        assert not [rule for rule in added(**wish) if "name_connect" in rule]
-    else:
-        assert added(**wish) == wanted
+    assert added(**wish) == wanted
+
+
+def test_a_datagram_needs_no_leave_for_its_port() -> None:
+    found = added(connects=["9000/udp", "dns_port_t/udp"])
+    assert "(allow app_t self (udp_socket (connect create getattr getopt read setopt write)))" in found
+    assert not [rule for rule in found if "name_connect" in rule]
 
 
 def test_no_cgroup() -> None:
@@ -314,6 +316,8 @@ def test_every_name_is_known_everywhere_or_stands_in_an_optional_block() -> None
         ({"name": "App"}, "not a name for a service's types: App"),
         ({"name": "a) (typepermissive init_t"}, "not a name for a service's types"),
         ({"name": "a" * 41}, "not a name for a service's types"),
+        ({"name": "sshd"}, "policies have types of this name already: sshd_t. A second domain of that name would add to the first"),
+        ({"name": "usr"}, "policies have types of this name already: usr_t"),
         ({"name": 5}, "a service needs its name, a text: 5"),
         ({"executable": "bin/server"}, "not a path that SELinux can have a rule for, in executable: bin/server"),
         ({"executable": '/opt/a" file ())/b'}, "not a path that SELinux can have a rule for"),

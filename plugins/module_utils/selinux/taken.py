@@ -1,0 +1,98 @@
+# Copyright (c) 2026 the gohost.linux authors
+# GNU General Public License v3.0 or later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Names that policies have taken, by tools/make_policy_names.py: a second declaration of a type is no error, it adds to the first. Pure."""
+
+_NAMES = """
+ModemManager NetworkManager NetworkManager_dispatcher NetworkManager_priv_helper abrt abrt_dump_oops abrt_handle_event abrt_helper
+abrt_retrace_coredump abrt_retrace_worker abrt_upload_watch abrt_watch_log accountsd acct acngtool acpi acpid ada adjtime afs afs_bosserver
+afs_fsserver afs_kaserver afs_ptserver afs_vlserver afterburn aiccu aide aisexec ajaxterm alsa amanda amanda_recover amavis amtu anaconda
+anaconda_generator antivirus apcupsd apcupsd_cgi_script apm apmd apt aptcacher arpwatch asterisk audisp audisp_remote auditadm auditctl auditd
+authconfig autofs automount avahi awstats awstats_script backup bacula bacula_admin bacula_unconfined_script bcfg2 bdev bin binderfs bird bitlbee
+blkmapd blktap blueman bluetooth bluetooth_helper boinc boltd boolean boot boothd bootloader bootupd bpf bpffs brctl brltty bugzilla_script bumblebee
+cachefilesd calamaris callweaver canna capifs cardmgr catman ccs cdcc cdrecord cephfs cert certbot certmaster certmonger certmonger_unconfined
+certwatch cfengine_execd cfengine_monitord cfengine_serverd cgclear cgconfig cgconfigparser cgred cgroup cgroupfs checkpc checkpolicy chfn chkpwd
+chrome_sandbox chrome_sandbox_nacl chromium chromium_naclhelper chromium_sandbox chronyc chronyd cifs cifs_helper cinder_api cinder_backup
+cinder_scheduler cinder_volume ciped clamd clamscan clogd cloud_init cluster clvmd cmirrord cobblerd cockpit_cert_manage cockpit_session cockpit_ws
+collectd collectd_script colord comsat condor_collector condor_master condor_negotiator condor_procd condor_schedd condor_startd configfs conman
+conman_unconfined_script conntrackd consolekit consolesetup container container_engine coreos_boot_mount_generator coreos_installer
+coreos_installer_generator coreos_liveiso_autologin_generator coreos_sulogin_force_generator corosync couchdb couchdb_js courier_authdaemon
+courier_pcp courier_pop courier_sqwebmail courier_tcpd cpucontrol cpufreqselector cpuplug cpusetfs cpuspeed crack crio crond cronjob crontab ctdbd
+cups_brf cups_pdf cupsd cupsd_config cupsd_lpd cvs cvs_script cyphesis cyrus dante dbadm dbskkd dcc_client dcc_dbclean dccd dccifd dccm dcerpcd
+ddclient debugfs default deltacloudd denyhosts depmod device devicekit devicekit_disk devicekit_power devlog devpts devtty dhcpc dhcpd dictd dirmngr
+dirsrv dirsrv_snmp dirsrvadmin dirsrvadmin_script dirsrvadmin_unconfined_script disk_munin_plugin distccd djbdns_axfrdns djbdns_dnscache
+djbdns_tinydns dkim_milter dlm_controld dmesg dmidecode dnsmasq dnssec dnssec_trigger dockerc dockerd dosfs dovecot dovecot_auth dovecot_deliver dpkg
+drbd dspam dspam_script ecryptfs efivarfs eg25manager entropyd etc eventlogd evolution evolution_alarm evolution_exchange evolution_server
+evolution_webcal evtchnd exim exports fail2ban fail2ban_client faillog fcoemon fdo fedoratp fenced fetchmail file fingerd firewalld firewallgui
+firstboot foghorn fonts fprintd freeipmi_bmc_watchdog freeipmi_ipmidetectd freeipmi_ipmiseld freqset freshclam fs fsadm fsdaemon ftpd ftpdctl fusefs
+futexfs fwupd fwupdmgr games gatekeeper gconfd gconfdefaultsm gdomap geoclue getty gfs_controld git_script gitosis glance_api glance_registry
+glance_scrubber glusterd gnome_atspi gnome_initial_setup gnome_remote_desktop gnomeclock gnomesystemmm gpg gpg_agent gpg_helper gpg_pinentry gpm
+gpmctl gpsd greylist_milter groupadd groupd gssd gssproxy guest haproxy hddtemp hostapd hostname hplip hsqldb httpd httpd_apcupsd_cgi_script
+httpd_auditadm_script httpd_awstats_script httpd_bugzilla_script httpd_collectd_script httpd_cvs_script httpd_dirsrvadmin_script httpd_dspam_script
+httpd_fastcgi_script httpd_git_script httpd_helper httpd_httpd_user_script httpd_keystone_cgi_script httpd_lightsquid_script httpd_man2html_script
+httpd_mediawiki_script httpd_mojomojo_script httpd_munin_script httpd_mythtv_script httpd_nagios_script httpd_nutups_cgi_script httpd_openshift_script
+httpd_passwd httpd_php httpd_prewikka_script httpd_rotatelogs httpd_secadm_script httpd_smokeping_cgi_script httpd_squid_script httpd_staff_script
+httpd_suexec httpd_sys_script httpd_sysadm_script httpd_unconfined_script httpd_user_script httpd_w3c_validator_script httpd_webalizer_script
+httpd_zoneminder_script hugetlbfs hwclock hwdata hwloc_dhwd hypervkvp hypervkvpd hypervvssd i18n_input ibacm ibmasmfs iceauth icecast ifconfig ifplugd
+iiosensorproxy imapd inetd inetd_child infinibandeventfs init initctl initrc innd inotifyfs insights_client insmod install iodined iotop ipmievd
+ipmievd_helper ipsec ipsec_mgmt ipsec_supervisor iptables irc ircd irqbalance irssi iscsid isnsd iso9660 iwhd jabberd jabberd_router java jetty jockey
+journalctl kadmind kafs kdump kdump_dep_generator kdumpctl kdumpgui keepalived keepalived_unconfined_script kernel kerneloops keyboardd keystone
+keystone_cgi_script keyutils_dns_resolver keyutils_request kismet klogd kmod kmscon kpatch kpropd krb5kdc ksm ksmtuned ktalkd ktlshd kubeadm kubectl
+kubelet kvmfs l2tpd lastlog ldconfig lib lightsquid lircd livecd lldpad load_policy loadkeys locale locate lockdev logadm logrotate logwatch
+low_mem_mon lpd lpr lrrd lsassd lsmd lsmd_plugin lttng_sessiond lvm lwiod lwregd lwsmd machineid mail_munin_plugin mailman_cgi mailman_mail
+mailman_queue man man2html_script mandb matrixd mcelog mdadm mediawiki_script memcached memlockd mencoder minidlna minissdpd mip6d mirrormanager mnt
+mock mock_build modemmanager mojomojo_script mon mon_local_test mon_net_test mon_procd mon_statd mongod monit mono monopd motion mount mount_ecryptfs
+mount_ntfs mozilla mozilla_plugin mozilla_plugin_config mpd mplayer mptcpd mrtg mscan munin munin_disk_plugin munin_mail_plugin munin_script
+munin_selinux_plugin munin_services_plugin munin_system_plugin munin_unconfined_plugin mvfs mysqld mysqld_safe mysqlmanagerd mythtv_script naemon
+nagios nagios_admin_plugin nagios_cgi nagios_checkdisk_plugin nagios_eventhandler_plugin nagios_mail_plugin nagios_openshift_plugin nagios_script
+nagios_services_plugin nagios_system_plugin nagios_unconfined_plugin named namespace_init ncftool ndc needrestart netif netlabel_mgmt netlogond
+netutils neutron newrole nfs nfsd nfsidmap ninfod nmbd node nova nova_ajax nova_api nova_cert nova_compute nova_conductor nova_console nova_direct
+nova_network nova_objectstore nova_scheduler nova_vncproxy nova_volume nrpe nscd nsd nsfs nslcd nsplugin nsplugin_config ntop ntpd numad nut_upsd
+nut_upsdrvctl nut_upsmon nutups_cgi_script nvme_stas nx_server obex oddjob oddjob_mkhomedir oidentd opafm openarc_milter openct opendnssec
+openfortivpn openhpid openshift openshift_cgroup_read openshift_cron openshift_initrc openshift_net_read openshift_script opensm opensnitchd openvpn
+openvpn_unconfined_script openvswitch openwsman oprofilefs oracleasm oracleasmfs osad pacemaker pads pam pam_console pam_timestamp passenger passwd
+pcmsensor pcp_plugin pcp_pmcd pcp_pmie pcp_pmlogger pcp_pmproxy pcs_snmp_agent pcscd pdns pdns_control pegasus pegasus_openlmi_account
+pegasus_openlmi_admin pegasus_openlmi_logicalfile pegasus_openlmi_service pegasus_openlmi_services pegasus_openlmi_storage pegasus_openlmi_system
+pegasus_openlmi_unconfined perdition pesign phc2sys phpfpm pidfs ping pingd piranha_fos piranha_lvs piranha_pulse piranha_web pkcs11proxyd pkcs_slotd
+pkcsslotd pki_ra pki_tomcat pki_tps plymouth plymouthd podman podman_conmon podsleuth policykit policykit_auth policykit_grant policykit_resolve
+polipo poly port portmap portmap_helper portreserve portslave postfix postfix_bounce postfix_cleanup postfix_local postfix_map postfix_master
+postfix_pickup postfix_pipe postfix_policyd postfix_postdrop postfix_postqueue postfix_qmgr postfix_showq postfix_smtp postfix_smtpd postfix_virtual
+postfwd_milter postgresql postgrey power_profilesd powerprofiles pppd pptp prelink prelink_cron_system prelude prelude_audisp prelude_correlator
+prelude_lml preupgrade prewikka_script printconf printer privoxy proc procmail prosody psad pstore pstorefs ptal ptchown ptmx ptp4l publicfile
+pulseaudio puppet puppetagent puppetca puppetmaster pwauth pxe pyicqt pyzor pyzord qatlib qdiskd qemu qemu_dm qmail_clean qmail_inject qmail_local
+qmail_lspawn qmail_queue qmail_remote qmail_rspawn qmail_send qmail_smtpd qmail_splogger qmail_start qmail_tcp_env qpidd quantum quota quota_nld
+rabbitmq rabbitmq_beam rabbitmq_epmd racoon radiusd radvd ramfs rasdaemon razor rblsmtpd rdisc readable readahead realmd redis regex_milter remote
+removable restorecon restorecond rgmanager rhcd rhev_agentd rhgb rhnsd rhsmcertd ricci ricci_modcluster ricci_modclusterd ricci_modlog ricci_modrpm
+ricci_modservice ricci_modstorage rkt rlogind rngd rolekit romfs root roundup rpcbind rpcd rpm rpm_script rpmdb rrdcached rshd rshim rssh
+rssh_chroot_helper rsync rtas_errd rtkit_daemon run_init rwho samba_gpupdate samba_net samba_unconfined_script sambafs sambagui samhain samhaind
+sandbox sanlk_resetd sanlock saslauthd sbd sbin sblim_gatherd sblim_reposd sblim_sfcbd secadm secretmem sectoolm security
+selinux_autorelabel_generator selinux_dbus selinux_munin_plugin semanage sendmail sensord sepgsql_proc sepgsql_ranged_proc sepgsql_trusted_proc
+services_munin_plugin setfiles setkey setrans setroubleshoot setroubleshoot_fixit setroubleshootd setsebool seunshare sftpd sge_execd sge_job
+sge_shepherd shadow shibboleth shlib shorewall showmount shutdown siggen slapd slpd slrnpull smartmon_update_drivedb smbcontrol smbd smbmount
+smokeping smokeping_cgi_script smoltclient smsd snapperd snmpd snort sosreport soundd spamass_milter spamassassin spamc spamd spamd_update spc speech-
+dispatcher speech_dispatcher spufs squid squid_cron squid_script src srvsvcd ssh ssh_keygen ssh_keysign sshd sshd_keygen sslh sssd
+sssd_selinux_manager staff stalld stapserver stratisd stunnel sulogin svc_multilog svc_run svc_start svirt svnserve swapfile swat swift switcheroo
+sxid sympa sysadm sysctl sysfs syslogd syslogd_unconfined_script sysstat system_dbusd system_munin_plugin systemd_activate systemd_analyze
+systemd_backlight systemd_binfmt systemd_bless_boot_generator systemd_bootchart systemd_cgroups systemd_cgtop systemd_coredump
+systemd_cryptsetup_generator systemd_debug_generator systemd_fstab_generator systemd_generator systemd_generic_generator systemd_getty_generator
+systemd_gpt_generator systemd_homed systemd_homework systemd_hostnamed systemd_hw systemd_hwdb systemd_importd systemd_initctl systemd_journal_upload
+systemd_locale systemd_localed systemd_logger systemd_logind systemd_machine_id_setup systemd_machined systemd_modules_load systemd_mountfsd
+systemd_network_generator systemd_networkd systemd_notify systemd_nspawn systemd_nsresourced systemd_passwd_agent systemd_pcrextend systemd_pcrlock
+systemd_pcrphase systemd_pstore systemd_rc_local_generator systemd_resolved systemd_rfkill systemd_sessions systemd_sleep systemd_socket_proxyd
+systemd_ssh_generator systemd_stdio_bridge systemd_sysctl systemd_sysusers systemd_sysv_generator systemd_timedated systemd_tmpfiles
+systemd_tpm2_generator systemd_update_done systemd_user_runtime_dir systemd_userdbd systemd_zram_generator sysv tangd targetclid targetd tcpd tcsd
+telepathy_gabble telepathy_idle telepathy_logger telepathy_mission_control telepathy_msn telepathy_salut telepathy_sofiasip telepathy_stream_engine
+telepathy_sunshine telnetd tftpd tftpdir tgtd thin thin_aeolus_configserver thumb thunderboltd timedatex timemaster timidity tlp tmp tmpfs tmpreaper
+tomcat tor tracefs traceroute transproxy tripwire tuned tvtime twadmin twprint tzdata ucspitcp udev udevadm udisks2 ulogd uml uml_switch unconfined
+unconfined_execmem unconfined_munin_plugin unlabeled update_modules updfstab updpwd uptimed usbdevfs usbfs usbguard usbmodules usbmuxd user useradd
+userfaultfd usermodehelper usernetctl usr utempter uucpd uuidd uux var varnishd varnishlog vbetool vdagent vhostmd virsh virt_bridgehelper virt_dbus
+virt_leaseshelper virt_qemu_ga virt_qemu_ga_unconfined virt_qmf virtd virtd_lxc virtinterfaced virtiofs virtlockd virtlogd virtnetworkd virtnodedevd
+virtnwfilterd virtproxyd virtqemud virtsecretd virtstoraged virtvboxd virtvzd virtxend vlock vmblock vmtools vmtools_helper vmtools_unconfined vmware
+vmware_host vmware_tools vmware_vgauth_service vnstat vnstatd vpnc vxfs w3c_validator_script watchdog watchdog_unconfined wdmd webadm webalizer
+webalizer_script winbind winbind_helper winbind_rpcd wine wireguard wireshark wpa_cli wtmp xauth xdm xdm_unconfined xenconsoled xenctl xend xenfs
+xenstored xevent xextension xferlog xfs xguest xm xproperty xscreensaver xscreensaver_helper xselection xserver ypbind yppasswdd ypserv ypxfr zabbix
+zabbix_agent zabbix_script zarafa_deliver zarafa_gateway zarafa_ical zarafa_indexer zarafa_monitor zarafa_server zarafa_spooler zebra zoneminder
+zoneminder_script zos_remote
+"""
+
+TAKEN = frozenset(_NAMES.split())

@@ -1,0 +1,3 @@
+module gohost.test/confined
+
+go 1.25
