@@ -22,6 +22,7 @@ _FULL = (("test",),)
 _SHORT = (("converge",), ("idempotence",), ("verify",))
 _DAILY = {"debian12": _FULL, "debian11": _SHORT, "debian13": _SHORT}
 _MACHINES = ("vm-selinux", "vm-selinux-debian13", "vm-cgroup1")
+MACHINE_STAGES = tuple(f"molecule-{name}" for name in _MACHINES)
 
 
 def _image(scenario: str) -> str:
@@ -32,9 +33,9 @@ def _image(scenario: str) -> str:
     return (os.environ.get(variable[1]) or variable[2]) if variable else str(value)
 
 
-def _prepare(long: bool, log: IO[str]) -> Counts:
+def _prepare(log: IO[str]) -> Counts:
     """What earlier runs have left is removed, and what hosts need is installed."""
-    machine.need(machine.SSH, machine.CONTAINERS, machine.BOOTSTRAP, *([machine.MACHINES, machine.LABELLING] if long else []))
+    machine.need(machine.SSH, machine.CONTAINERS, machine.BOOTSTRAP, machine.MACHINES, machine.LABELLING)
     for host in hosts.reap():
         log.write(f"removed: {host.name}, left by an earlier run\n")
     log.write("\n".join(machine.describe()) + "\n")
@@ -76,16 +77,14 @@ def stages(long: bool) -> Iterator[Stage]:
     """The daily scenarios, or all of them, those that take longest first."""
     yield Stage("setup-molecule", functools.partial(setup, MOLECULE))
     # apt-get does not wait for another one's lists, and an environment may need it to have Python's venv.
-    yield Stage("setup-hosts", functools.partial(_prepare, long), after=("setup-newest", "setup-lint", "setup-core216", "setup-py36", "setup-molecule"))
+    yield Stage("setup-hosts", _prepare, after=("setup-newest", "setup-lint", "setup-core216", "setup-py36", "setup-molecule"))
     needs = ("setup-molecule", "setup-hosts")
     if not long:
         for name, commands in _DAILY.items():
             yield Stage(f"molecule-{name}", functools.partial(_scenario, name, commands), needs)
         return
     others = sorted(path.parent.name for path in (ROOT / "molecule").glob("*/molecule.yml") if path.parent.name not in _MACHINES)
-    previous: tuple[str, ...] = ()
-    for name in _MACHINES:
-        yield Stage(f"molecule-{name}", functools.partial(_scenario, name, _FULL), needs, after=previous)
-        previous = (f"molecule-{name}",)  # one virtual machine of four CPUs at a time
+    for position, name in enumerate(_MACHINES):  # one virtual machine of four CPUs at a time
+        yield Stage(f"molecule-{name}", functools.partial(_scenario, name, _FULL), needs, after=MACHINE_STAGES[:position])
     for name in others:
         yield Stage(f"molecule-{name}", functools.partial(_scenario, name, _FULL), needs)

@@ -72,5 +72,11 @@ def stages(long: bool) -> Iterator[Stage]:
         name = f"integration-{venv.name}"
         yield Stage(name, functools.partial(pytest, venv, name, ["tests/integration", *selection]), needs=(f"setup-{venv.name}",), after=previous)
         previous = (name,)
-    if long:
-        yield from molecule.stages(long)
+    yield from molecule.stages(long)
+    machines = ["-m", "vm" if long else "vm and not long"]
+    yield Stage(
+        "integration-vm",
+        functools.partial(pytest, NEWEST_CORE, "integration-vm", ["tests/integration", *machines]),
+        needs=("setup-newest", "setup-hosts"),
+        after=molecule.MACHINE_STAGES if long else (),
+    )
