@@ -103,8 +103,12 @@ def _audit_logs(host: Host) -> List[str]:
 
 
 def _raw(host: Host, path: str) -> Iterator[bytes]:
+    begins = True
     with host.open(path) as source:
-        yield from iter(lambda: source.readline(_LONGEST_LINE), b"")
+        for part in iter(lambda: source.readline(_LONGEST_LINE), b""):
+            if begins:
+                yield part
+            begins = part.endswith(b"\n")
 
 
 def _starts_before(host: Host, path: str, since: float) -> bool:
@@ -141,11 +145,13 @@ def _lines_of(host: Host, path: str, since: float) -> Iterator[Record]:
 def with_paths(groups: Iterable[Group], server: SecurityServer, places: Iterable[str]) -> List[Group]:
     """With paths of the files of which the log has only name and inode, as far as they still exist and are found in the usual places."""
     known = list(groups)
-    missing = {_file(group.denial) for group in known if not group.denial.path and group.denial.inode and group.denial.tclass in FILE_CLASSES}
-    if not missing:
-        return known
-    found = server.find(missing, [*places, *_SEARCHED], _SEARCH_LIMIT)
-    return [group._replace(denial=group.denial._replace(path=group.denial.path or found.get(_file(group.denial), ""))) for group in known]
+    missing = {_file(group.denial) for group in known if _nameless(group.denial)}
+    found = server.find(missing, [*places, *_SEARCHED], _SEARCH_LIMIT) if missing else {}
+    return [group._replace(denial=group.denial._replace(path=found.get(_file(group.denial), ""))) if _nameless(group.denial) else group for group in known]
+
+
+def _nameless(denial: Denial) -> bool:
+    return bool(denial.tclass in FILE_CLASSES and denial.inode and not denial.path)
 
 
 def _file(denial: Denial) -> Tuple[str, int]:
@@ -161,13 +167,19 @@ class Units:
 
     def of(self, denial: Denial) -> str:
         """Its name, "" where none names the program."""
-        starting = denial.command.startswith("(") and denial.path
-        program = denial.path if starting else denial.executable
-        if not program.startswith("/"):
-            return ""
+        starting = denial.command[1:-1] if denial.command.startswith("(") and denial.command.endswith(")") else ""
+        program = denial.path if starting and denial.path else denial.executable
+        if starting and posixpath.basename(program) in ("systemd", ""):
+            # Before it becomes the program, the process has the last letters of the program's name in parentheses: systemd's rename_process_from_path.
+            return next((unit for unit, value in self._commands if posixpath.basename(_program(value)).endswith(starting)), "")
         if program not in self._known:
-            self._known[program] = next((unit for unit, value in self._commands if names_path(value, program)), "")
+            found = (unit for unit, value in self._commands if program.startswith("/") and names_path(value, program))
+            self._known[program] = next(found, "")
         return self._known[program]
+
+
+def _program(command: str) -> str:
+    return command.lstrip("@-:+!| ").partition(" ")[0]
 
 
 def _units(host: Host) -> Iterator[Tuple[str, str]]:

@@ -3,6 +3,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Which cure a denial gets, by a policy of a few rules."""
 
+import re
 from typing import Any, Dict, List
 
 import pytest
@@ -372,7 +373,7 @@ ATTACKS: List[Any] = [
     denial("container_runtime_t", "unix_stream_socket", "connectto"),
     denial("fs_t", "filesystem", "mount"),
     denial("goapp_t", "bpf", "prog_load"),
-    file("usr_t", "relabelto", "/opt/x") if False else file("lib_t", "relabelto", "/lib/x"),
+    file("lib_t", "relabelto", "/lib/x"),
 ]
 
 
@@ -388,12 +389,10 @@ def test_an_attack_gets_no_rule(asked: Denial) -> None:
 
 @pytest.mark.parametrize("asked", [file("cert_t", "read", "/etc/ssl/certs/x"), denial("fs_t", "filesystem", "getattr"), file("bin_t", "read", "/usr/bin/x")])
 def test_no_false_alarm(asked: Denial) -> None:
-    assert "attack" not in propose(asked, server()).why and "does to" not in propose(asked, server()).why
+    assert propose(asked, server()).kind == "cil"
 
 
 @pytest.mark.parametrize(("path", "regex"), [("/opt/a.b", r"/opt/a\.b"), ("/a (1)+[x]{2}|^$*?\\", r"/a\s\(1\)\+\[x\]\{2\}\|\^\$\*\?\\"), ("/a\tb", r"/a\sb")])
 def test_escaped(path: str, regex: str) -> None:
-    import re
-
     assert escaped(path) == regex
     assert re.match(regex + r"\Z", path)
