@@ -116,7 +116,11 @@ def test_the_whole_of_the_least() -> None:
 
 TCP = "accept bind create getattr getopt listen read setopt shutdown write"
 INTERFACES = "(allow app_t self (netlink_route_socket (bind create getattr nlmsg_read read write)))"
-SOMAXCONN = {"(allow app_t sysctl_net_t (dir (search)))", "(allow app_t sysctl_net_t (file (getattr open read)))"}
+LISTENING = {
+    "(allow app_t sysctl_net_t (dir (search)))",
+    "(allow app_t sysctl_net_t (file (getattr open read)))",
+    "(allow app_t kernel_t (tcp_socket (getattr getopt read setopt shutdown write)))",
+}
 
 
 @pytest.mark.parametrize(
@@ -129,7 +133,7 @@ SOMAXCONN = {"(allow app_t sysctl_net_t (dir (search)))", "(allow app_t sysctl_n
                 f"(allow app_t self (tcp_socket ({TCP})))",
                 "(allow app_t node_t (tcp_socket (node_bind)))",
                 "(allow app_t http_port_t (tcp_socket (name_bind)))",
-                *SOMAXCONN,
+                *LISTENING,
             },
         ),
         (
@@ -163,7 +167,7 @@ SOMAXCONN = {"(allow app_t sysctl_net_t (dir (search)))", "(allow app_t sysctl_n
                 "(typeattributeset defined_port_type (app_port_t))",
                 "(allow app_t app_port_t (tcp_socket (name_bind)))",
                 "(allow app_t self (capability (net_bind_service)))",
-                *SOMAXCONN,
+                *LISTENING,
             },
         ),
         (
