@@ -76,7 +76,7 @@ def propose(denial: Denial, server: SecurityServer) -> Proposal:
         return Proposal("none", words, review=True)
     if _allowed(server, denial, denial.object_type):
         return Proposal("none", "The policy in force allows this by now: it has been cured since.")
-    for cure in (_label, _port, _boolean, _transition, _capability):
+    for cure in (_label, _port, _boolean, _transition, _capability, _multipath):
         found = cure(denial, server)
         if found is not None:
             return found
@@ -152,6 +152,20 @@ def _capability(denial: Denial, _server: SecurityServer) -> Optional[Proposal]:
         dropin=_dropin(f"CapabilityBoundingSet=~{' '.join(names)}"),
         review=True,
         alternative=rule,
+    )
+
+
+def _multipath(denial: Denial, _server: SecurityServer) -> Optional[Proposal]:
+    """Before Linux 6.4 the kernel itself makes the sockets under one of MPTCP (security_mptcp_add_subflow); Go listens by it since 1.24."""
+    if denial.tclass != "tcp_socket" or denial.object_type != "kernel_t":
+        return None
+    return Proposal(
+        "unit",
+        "Go listens by MPTCP since 1.24, and before Linux 6.4 a connection accepted so has the kernel's label. Without MPTCP it has the service's; "
+        "the drop-in replaces what else the unit sets as GODEBUG. To keep it, let the domain use such connections by the rule in alternative.",
+        dropin=_dropin("Environment=GODEBUG=multipathtcp=0"),
+        review=True,
+        alternative=_module(denial.domain, "kernel_t", "tcp_socket", ("getattr", "getopt", "read", "setopt", "shutdown", "write")),
     )
 
 

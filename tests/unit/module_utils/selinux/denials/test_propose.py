@@ -254,6 +254,12 @@ def test_capability(permissions: str, line: str, alternative: bool) -> None:
         assert seen.alternative["modules"][0]["cil"] == f"(allow goapp_t self (capability ({permissions})))\n"
 
 
+def test_connections_with_the_kernels_label() -> None:
+    seen = propose(denial("kernel_t", "tcp_socket", "read")._replace(target="system_u:system_r:kernel_t:s0"), server())
+    assert (seen.kind, seen.dropin, seen.review) == ("unit", "[Service]\nEnvironment=GODEBUG=multipathtcp=0\n", True)
+    assert seen.alternative["modules"][0]["cil"] == "(allow goapp_t kernel_t (tcp_socket (getattr getopt read setopt shutdown write)))\n"
+
+
 def test_dropin_path() -> None:
     text = "[Service]\nCapabilityBoundingSet=~CAP_NET_ADMIN\n"
     assert dropin_path("goapp.service", text) == "/etc/systemd/system/goapp.service.d/60-capabilityboundingset-cap-net-admin.conf"
