@@ -156,12 +156,12 @@ def _capability(denial: Denial, _server: SecurityServer) -> Optional[Proposal]:
 
 
 def _multipath(denial: Denial, _server: SecurityServer) -> Optional[Proposal]:
-    """Before Linux 6.4 the kernel itself makes the sockets under one of MPTCP (security_mptcp_add_subflow); Go listens by it since 1.24."""
+    """The sockets under one of MPTCP are made by the kernel, and older kernels, such as 6.1, leave them its label. Go listens by MPTCP since 1.24."""
     if denial.tclass != "tcp_socket" or denial.object_type != "kernel_t":
         return None
     return Proposal(
         "unit",
-        "Go listens by MPTCP since 1.24, and before Linux 6.4 a connection accepted so has the kernel's label. Without MPTCP it has the service's; "
+        "Go listens by MPTCP since 1.24, and on older kernels a connection accepted so has the kernel's label. Without MPTCP it has the service's; "
         "the drop-in replaces what else the unit sets as GODEBUG. To keep it, let the domain use such connections by the rule in alternative.",
         dropin=_dropin("Environment=GODEBUG=multipathtcp=0"),
         review=True,
