@@ -15,9 +15,10 @@ from ansible.utils.display import Display
 from ansible_collections.gohost.linux.plugins.module_utils.errors import GoHostError
 from ansible_collections.gohost.linux.plugins.module_utils.toolchain import archive
 from ansible_collections.gohost.linux.plugins.module_utils.toolchain.candidates import check_digest, first
-from ansible_collections.gohost.linux.plugins.module_utils.toolchain.download import Credentials, FetchError, download, get
+from ansible_collections.gohost.linux.plugins.module_utils.toolchain.download import download, get
 from ansible_collections.gohost.linux.plugins.module_utils.toolchain.model import Candidate, HttpSettings, module_version, parse_line, parse_version
 from ansible_collections.gohost.linux.plugins.module_utils.toolchain.options import ARGUMENT_SPEC, RULES
+from ansible_collections.gohost.linux.plugins.module_utils.toolchain.web import Credentials, FetchError
 from ansible_collections.gohost.linux.plugins.plugin_utils.releases import authority, goproxy, index, official, resolve, sources
 from ansible_collections.gohost.linux.plugins.plugin_utils.releases.cache import DownloadCache, default_dir
 from ansible_collections.gohost.linux.plugins.plugin_utils.releases.model import Digests, Source

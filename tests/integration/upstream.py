@@ -9,8 +9,9 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from ansible_collections.gohost.linux.plugins.module_utils.toolchain.download import FetchError, get
+from ansible_collections.gohost.linux.plugins.module_utils.toolchain.download import get
 from ansible_collections.gohost.linux.plugins.module_utils.toolchain.model import HttpSettings
+from ansible_collections.gohost.linux.plugins.module_utils.toolchain.web import FetchError
 from ansible_collections.gohost.linux.plugins.plugin_utils.releases import goproxy
 from tests.fakes.web import Answer, Seen, WebServer
 

@@ -15,11 +15,12 @@ from ..plan import Step
 from . import archive
 from . import manifest as manifests
 from .candidates import check_digest, first, origin
-from .download import Credentials, FetchError, download
+from .download import download
 from .model import Candidate, HttpSettings, Layout, Manifest, Provenance, State, module_version, new_of
 from .parse import render_state, version_file
 from .plan import Decision
 from .store import directories, discard, replace
+from .web import Credentials, FetchError
 
 _MIB = 1 << 20
 

@@ -6,8 +6,8 @@
 from typing import Callable, Iterable, List, TypeVar
 
 from ..errors import GoHostError
-from .download import FetchError, redact
 from .model import Candidate
+from .web import FetchError, redact
 
 Had = TypeVar("Had")
 

@@ -5,8 +5,6 @@
 
 import base64
 import io
-import ipaddress
-import netrc
 import os
 import random
 import re
@@ -15,13 +13,13 @@ import ssl
 import time
 from email.utils import mktime_tz, parsedate_tz
 from http.client import HTTPException, HTTPResponse, IncompleteRead, responses
-from typing import BinaryIO, Callable, Dict, Iterator, NamedTuple, NoReturn, Optional
+from typing import BinaryIO, Callable, Iterator, NamedTuple, NoReturn, Optional
 from urllib.error import HTTPError, URLError
-from urllib.parse import SplitResult, parse_qsl, unquote, urlsplit, urlunsplit
-from urllib.request import HTTPRedirectHandler, HTTPSHandler, ProxyHandler, Request, build_opener, getproxies_environment
+from urllib.parse import SplitResult, unquote, urlunsplit
+from urllib.request import HTTPSHandler, Request, build_opener
 
-from ..errors import GoHostError
 from .model import HttpSettings
+from .web import Credentials, FetchError, Proxies, Redirects, login, redact, split, tls_context
 
 _CHUNK = 1 << 20
 _LONGEST_WAIT = 60.0  # seconds; also what a Retry-After may ask for at most
@@ -30,17 +28,6 @@ _HINTS = {
     403: "Is the username or the netrc entry right, and may it read this?",
     407: "Put user:password@ into http_proxy/https_proxy.",
 }
-_SHOWN_QUERY = ("mode", "include")  # of go.dev/dl/?mode=json&include=all; any other value may be a signature or a token
-
-
-class Credentials(NamedTuple):
-    """For Basic authentication."""
-
-    username: str
-    password: str
-
-
-_Login = Optional[Credentials]
 _Progress = Optional[Callable[[int, Optional[int]], None]]
 
 
@@ -53,39 +40,20 @@ class Downloaded(NamedTuple):
     seconds: float
 
 
-class FetchError(GoHostError):
-    """status: the HTTP status, where there is one; not_found: 404, 410 or a missing file."""
-
-    def __init__(self, what: str, value: object = None, hint: Optional[str] = None, status: Optional[int] = None, not_found: bool = False) -> None:
-        super().__init__(what, value, hint)
-        self.status = status
-        self.not_found = not_found
-
-
 class _Transient(FetchError):
     """Another try might help, after `wait` seconds at least."""
 
     wait = 0.0
 
 
-def redact(url: str) -> str:
-    """The URL without user, password and fragment, and with the values of its query masked."""
-    parts = _split(url)
-    if parts is None:
-        return "(not a http, https or file URL)"
-    pairs = parse_qsl(parts.query, keep_blank_values=True)
-    query = "&".join(f"{name}={value if name in _SHOWN_QUERY else '***'}" if value else "***" for name, value in pairs)
-    return urlunsplit((parts.scheme, parts.netloc.rpartition("@")[2], parts.path, query, ""))
-
-
-def get(url: str, settings: HttpSettings, credentials: _Login = None, limit: int = 16 << 20) -> bytes:
+def get(url: str, settings: HttpSettings, credentials: Optional[Credentials] = None, limit: int = 16 << 20) -> bytes:
     """A small document of at most `limit` bytes. Raises FetchError."""
     target = io.BytesIO()
     _Transfer(url, target, settings, credentials, None, limit).run()
     return target.getvalue()
 
 
-def download(url: str, target: BinaryIO, settings: HttpSettings, credentials: _Login = None, progress: _Progress = None) -> Downloaded:
+def download(url: str, target: BinaryIO, settings: HttpSettings, credentials: Optional[Credentials] = None, progress: _Progress = None) -> Downloaded:
     """An archive into `target` (seekable, at 0). progress(bytes so far, bytes in all or None) is called about once in a MiB.
 
     Raises FetchError for what is wrong with the source; what `target` raises (OSError: disk full) passes through.
@@ -96,7 +64,9 @@ def download(url: str, target: BinaryIO, settings: HttpSettings, credentials: _L
 class _Transfer:
     """One document on its way into a file, over as many tries as it takes."""
 
-    def __init__(self, url: str, target: BinaryIO, settings: HttpSettings, credentials: _Login, progress: _Progress, limit: Optional[int] = None) -> None:
+    def __init__(
+        self, url: str, target: BinaryIO, settings: HttpSettings, credentials: Optional[Credentials], progress: _Progress, limit: Optional[int] = None
+    ) -> None:
         self.url, self.target, self.settings, self.credentials, self.progress, self.limit = url, target, settings, credentials, progress, limit
         self.archive = limit is None
         self.shown = redact(url)
@@ -107,7 +77,7 @@ class _Transfer:
 
     def run(self) -> Downloaded:
         started = time.monotonic()
-        parts = _split(self.url)
+        parts = split(self.url)
         if parts is None:
             raise FetchError("This cannot be fetched", self.shown)
         tries = 1
@@ -140,11 +110,11 @@ class _Transfer:
 
     def _prepare(self, parts: SplitResult) -> None:
         if self.credentials is None:
-            self.credentials = _userinfo(parts) or _from_netrc(parts.hostname or "", self.settings.netrc_path)
+            self.credentials = login(parts, self.settings.netrc_path)
         self.plain_url = urlunsplit(parts._replace(netloc=parts.netloc.rpartition("@")[2], fragment=""))
-        self.proxies = _Proxies()
+        self.proxies = Proxies()
         self.via = self.proxies.via(parts)
-        self.opener = build_opener(self.proxies, HTTPSHandler(context=_context(self.settings.ca_path)), _Redirects())
+        self.opener = build_opener(self.proxies, HTTPSHandler(context=tls_context(self.settings.ca_path)), Redirects())
 
     def _attempt(self, tries: int) -> bool:
         """True when the document is complete, False after the wait before a further try."""
@@ -280,104 +250,6 @@ class _Transfer:
             return error
         server = who == "The server"
         return FetchError(what, self.shown, _HINTS.get(status) if server or status == 407 else None, status, server and status in (404, 410))
-
-
-class _Redirects(HTTPRedirectHandler):
-    """Follows 308 too (urllib does since 3.11), refuses https to http, and takes credentials along only to the same scheme, host and port."""
-
-    http_error_308 = HTTPRedirectHandler.http_error_302
-
-    def redirect_request(self, req, fp, code, msg, headers, newurl):  # type: ignore[no-untyped-def]
-        old, new = urlsplit(req.full_url), _split(newurl)
-        if new is None or new.scheme == "file" or (old.scheme == "https" and new.scheme == "http"):
-            fp.close()
-            what = "A redirect leads to what is not http or https" if new is None or new.scheme == "file" else "A redirect from https to http is refused"
-            raise FetchError(what, f"{redact(req.full_url)} -> {redact(newurl)}", status=code)
-        # ProxyHandler adds the proxy's own password for each request anew; a host that no_proxy names must not get it.
-        kept = {name: value for name, value in req.headers.items() if name.lower() != "proxy-authorization"}
-        plain = urlunsplit(new._replace(netloc=new.netloc.rpartition("@")[2]))
-        request = Request(plain, headers=kept, origin_req_host=req.origin_req_host, unverifiable=True)
-        if (old.scheme, old.hostname, old.port) == (new.scheme, new.hostname, new.port) and "Authorization" in req.unredirected_hdrs:
-            request.add_unredirected_header("Authorization", req.unredirected_hdrs["Authorization"])
-        return request
-
-
-class _Proxies(ProxyHandler):
-    """Those of the environment, with addresses and networks in no_proxy too."""
-
-    def __init__(self) -> None:
-        found = getproxies_environment()
-        self.no_proxy = found.get("no", "")
-        self.used: Dict[str, str] = {scheme: found[scheme] for scheme in ("http", "https") if found.get(scheme)}
-        for scheme, proxy in self.used.items():
-            parts = _split(proxy if "//" in proxy else f"http://{proxy}")
-            if parts is None or parts.scheme == "file" or "@" in parts.path + parts.query + parts.fragment:
-                hint = "It must read http://[user:password@]host:port, the password %-escaped."
-                raise FetchError("A proxy setting of the environment cannot be used", f"{scheme}_proxy", hint)
-        super().__init__(self.used)
-
-    def proxy_open(self, req, proxy, type):  # type: ignore[no-untyped-def]
-        return None if self._bypassed(urlsplit(req.full_url)) else super().proxy_open(req, proxy, type)
-
-    def via(self, parts: SplitResult) -> str:
-        """What a message adds: the proxy's host:port, or nothing."""
-        proxy = self.used.get(parts.scheme)
-        return "" if proxy is None or self._bypassed(parts) else f" (proxy {proxy.rpartition('@')[2].rpartition('//')[2].rstrip('/')})"
-
-    def _bypassed(self, parts: SplitResult) -> bool:
-        host, port = (parts.hostname or "").rstrip("."), parts.port or {"http": 80, "https": 443}[parts.scheme]
-        return any(_matches(entry.lower(), host, port) for entry in re.split(r"[,\s]+", self.no_proxy) if entry)
-
-
-def _matches(entry: str, host: str, port: int) -> bool:
-    """One no_proxy entry: *, name, .name, *.name, address, network, each but the networks with :port if wanted."""
-    if entry == "*":
-        return True
-    try:
-        return ipaddress.ip_address(host) in ipaddress.ip_network(entry, strict=False)
-    except ValueError:
-        pass  # either is a name, or carries a port
-    name, _colon, wanted = entry.rpartition(":") if re.search(r"[^:]:\d+$|\]:\d+$", entry) else (entry, "", "")
-    name = name.strip("[]").lstrip("*").lstrip(".")
-    return bool(name) and (not wanted or int(wanted) == port) and (host == name or host.endswith("." + name))
-
-
-def _split(url: str) -> Optional[SplitResult]:
-    """None for what cannot be fetched; a malformed port may be a piece of a password."""
-    try:
-        parts = urlsplit(url)
-        local = parts.scheme == "file" and parts.netloc in ("", "localhost") and "%00" not in url
-        known = local or (parts.scheme in ("http", "https") and parts.hostname and parts.port != 0)
-    except ValueError:
-        return None
-    return parts if known else None
-
-
-def _userinfo(parts: SplitResult) -> _Login:
-    return None if parts.username is None else Credentials(unquote(parts.username), unquote(parts.password or ""))
-
-
-def _from_netrc(host: str, given: Optional[str]) -> _Login:
-    path = given or os.environ.get("NETRC") or os.path.expanduser("~/.netrc")
-    if given is None and not os.path.exists(path):
-        return None
-    try:
-        entry = netrc.netrc(path).authenticators(host)
-    except (netrc.NetrcParseError, OSError, UnicodeDecodeError):
-        raise FetchError("The netrc file cannot be read", path, "Check its permissions and its syntax, or name another one.") from None
-    return None if entry is None else Credentials(entry[0] or "", entry[2] or "")
-
-
-def _context(ca_path: Optional[str]) -> ssl.SSLContext:
-    context = ssl.create_default_context()
-    # Python 3.13 alone also demands what RFC 5280 asks of a CA's extensions; many a company's CA fails that, and works with Go, curl and older Pythons.
-    context.verify_flags &= ~ssl.VERIFY_X509_STRICT
-    if ca_path is not None:
-        try:
-            context.load_verify_locations(cafile=ca_path)
-        except OSError as trouble:
-            raise FetchError(f"ca_path is no PEM file of certificates ({trouble.strerror})", ca_path) from None
-    return context
 
 
 def _seconds(retry_after: str) -> float:

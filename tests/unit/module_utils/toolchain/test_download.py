@@ -18,16 +18,10 @@ from urllib.parse import urlsplit
 import pytest
 
 from ansible_collections.gohost.linux.plugins.module_utils.errors import GoHostError
-from ansible_collections.gohost.linux.plugins.module_utils.toolchain import download as room
-from ansible_collections.gohost.linux.plugins.module_utils.toolchain.download import (
-    Credentials,
-    Downloaded,
-    FetchError,
-    download,
-    get,
-    redact,
-)
+from ansible_collections.gohost.linux.plugins.module_utils.toolchain import web as room
+from ansible_collections.gohost.linux.plugins.module_utils.toolchain.download import Downloaded, download, get
 from ansible_collections.gohost.linux.plugins.module_utils.toolchain.model import HttpSettings
+from ansible_collections.gohost.linux.plugins.module_utils.toolchain.web import Credentials, FetchError, redact
 from tests.fakes.web import Answer, Tls, WebServer, make_tls, openssl_missing
 
 FAST = HttpSettings(timeout=5, retries=2, backoff=0.001)
@@ -456,7 +450,7 @@ def test_a_bad_ca_path(tmp_path: Path) -> None:
 
 
 def test_certificates_are_always_verified() -> None:
-    context = room._context(None)
+    context = room.tls_context(None)
     assert context.verify_mode == ssl.CERT_REQUIRED
     assert context.check_hostname
 
@@ -624,7 +618,7 @@ def test_no_proxy(entry: str, host: str, port: int, matches: bool, monkeypatch: 
     monkeypatch.setenv("http_proxy", "http://proxy.test:3128")
     monkeypatch.setenv("NO_PROXY", f"first.test, {entry.upper()}")
     parts = urlsplit(f"http://[{host}]:{port}/" if ":" in host else f"http://{host}:{port}/")
-    assert (room._Proxies().via(parts) == "") is matches
+    assert (room.Proxies().via(parts) == "") is matches
 
 
 def test_no_proxy_by_network_goes_past_the_proxy(web: WebServer, monkeypatch: pytest.MonkeyPatch) -> None:
