@@ -107,6 +107,9 @@ class FakePolicyStore(PolicyStore):
     def booleans(self) -> Dict[str, bool]:
         return dict(self._now["booleans"])
 
+    def policy_booleans(self) -> List[str]:
+        return sorted(POLICY_BOOLEANS)
+
     def modules(self) -> Dict[ModuleKey, bool]:
         return {(name, priority): name not in self._now["disabled"] for name, priority, _cil in self._now["modules"]}
 

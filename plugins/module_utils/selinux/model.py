@@ -5,7 +5,7 @@
 
 import stat
 from types import MappingProxyType
-from typing import Mapping, NamedTuple, Optional, Tuple, Union
+from typing import FrozenSet, Mapping, NamedTuple, Optional, Tuple, Union
 
 from ..errors import GoHostError
 
@@ -194,7 +194,7 @@ class Seen(NamedTuple):
     """What a store holds of the kinds that the call names; local records unless it says otherwise.
 
     mls: whether contexts have levels. running: whether the kernel runs this store's policy; active: its booleans that the call names, as they are now.
-    policy_fcontexts, policy_ports: all of the policy, where a wish is not a local record yet; else empty.
+    policy_fcontexts, policy_ports, policy_booleans: all of the policy, where a wish is not a local record yet nor otherwise known; else empty.
     unfinished: what a killed commit has left to do, "" for nothing; with LOST nothing else is known.
     """
 
@@ -208,6 +208,7 @@ class Seen(NamedTuple):
     policy_ports: Tuple[Port, ...] = ()
     booleans: Mapping[str, bool] = MappingProxyType({})
     active: Mapping[str, bool] = MappingProxyType({})
+    policy_booleans: FrozenSet[str] = frozenset()
     modules: Mapping[ModuleKey, Installed] = MappingProxyType({})
     pending: Pending = Pending()
     unfinished: str = ""

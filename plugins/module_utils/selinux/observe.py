@@ -63,6 +63,8 @@ def observe(host: Host, store: PolicyStore, place: Place, wanted: Wanted) -> See
             seen = seen._replace(policy_ports=tuple(store.policy_ports()))
     if wanted.names("booleans"):
         seen = seen._replace(booleans=store.booleans(), active=store.active(sorted(wanted.booleans)) if place.running else {})
+        if set(wanted.booleans) - set(seen.booleans) - set(seen.active):
+            seen = seen._replace(policy_booleans=frozenset(store.policy_booleans()))
     if wanted.names("modules") or wanted.names("permissive"):
         seen = seen._replace(modules=_modules(store, wanted))
     if wanted.restore.changed:

@@ -16,8 +16,11 @@ _META = ".^$?*+|[({"  # what libselinux takes for the beginning of an expression
 _AT = re.compile(
     r"at \S*/modules/(?P<priority>\d+)/(?P<name>[^/\s]+)/cil:(?P<line>\d+)|at line (?P<line2>\d+) of \S*/modules/(?P<priority2>\d+)/(?P<name2>[^/\s]+)/cil"
 )
-_NOISE = re.compile(r"^(Failed to (resolve|compile|build|verify|parse) (AST|ast|cildb|policydb)\b|libsemanage\.semanage_direct_\w+: (?:Failed|Could)?)")
-_SAID = 12  # lines of a compiler's message that an error names
+# What libsemanage says on its way out, and errno's text that its handler adds to whatever is said.
+_NOISE = re.compile(r"Failed to (resolve|compile|build|verify|parse) (AST|ast|cildb|policydb)\b|libsemanage\.(semanage|dbase)_\w+: ")
+_ERRNO = re.compile(r" \((No such file or directory|Invalid argument|Success)\)\.?$")
+_BOOLEAN = re.compile(r"\(\s*boolean\s+([A-Za-z0-9_.-]+)\s")
+_SAID = 4  # lines of a compiler's message that an error names
 # What /etc/os-release calls a family of distributions → the package with `import semanage` for the system's Python.
 _BINDINGS = {
     "debian": "python3-semanage",
@@ -132,6 +135,11 @@ def file_contexts(text: str) -> Dict[FcontextKey, str]:
     return found
 
 
+def declared_booleans(texts: Iterable[str]) -> List[str]:
+    """Names of the booleans that modules in CIL declare."""
+    return [name for cil in texts for name in _BOOLEAN.findall(cil)]
+
+
 def parse_pending(text: bytes, path: str) -> Pending:
     try:
         data = json.loads(text.decode())
@@ -156,7 +164,7 @@ class Complaint(NamedTuple):
 def complaint(said: str, modules: Iterable[PolicyModule]) -> Complaint:
     """libsemanage's and its helpers' messages without what only says that something failed, and the CIL that they mean."""
     known = {(module.name, module.priority): module.cil.splitlines() for module in modules}
-    lines = [line.strip() for line in said.splitlines() if line.strip()]
+    lines = [_ERRNO.sub("", line.strip()) for line in said.splitlines() if line.strip()]
     where = ""
     for line in lines:
         for found in _AT.finditer(line):

@@ -28,7 +28,7 @@ from .model import (
     Wanted,
     permissive_module,
 )
-from .parse import below, changed_equivalences, equivalences, literal, plain, substituted, under
+from .parse import below, changed_equivalences, declared_booleans, equivalences, literal, plain, substituted, under
 
 FINISH = "policy store"
 _PRIORITY = 400  # of the administrator's modules (semanage.conf(5), semodule(8))
@@ -291,9 +291,11 @@ def _no_overlap(now: Dict[PortKey, Port], edits: Iterable[Edit]) -> None:
 
 def _booleans(wanted: Wanted, seen: Seen) -> List[Edit]:
     edits = []
+    # libsemanage takes a record of a boolean that there is not, and drops it without a word.
+    known = {*seen.booleans, *seen.active, *seen.policy_booleans, *declared_booleans(wish.cil for wish in wanted.modules.values())}
     for name, wish in sorted(wanted.booleans.items()):
-        if seen.running and name not in seen.active and not wish.persistent:
-            raise GoHostError("no such boolean in the running policy", name, "List them with: getsebool -a")
+        if name not in known:
+            raise GoHostError("no such boolean in the policy", name, "List them with: getsebool -a")
         if wish.persistent and seen.booleans.get(name) != wish.state:
             before = Boolean(name, seen.booleans[name]) if name in seen.booleans else None
             edits.append(Edit("booleans", _thing("boolean", name), before, wish))

@@ -95,6 +95,10 @@ class PolicyStore(abc.ABC):
         """Local values."""
 
     @abc.abstractmethod
+    def policy_booleans(self) -> List[str]:
+        """Names of all booleans of the compiled policy."""
+
+    @abc.abstractmethod
     def modules(self) -> Dict[ModuleKey, bool]:
         """All modules at all priorities, and whether their names are enabled."""
 
@@ -337,6 +341,9 @@ class SemanageStore(PolicyStore):
     def booleans(self) -> Dict[str, bool]:
         api = self._api
         return {api.semanage_bool_get_name(record): bool(api.semanage_bool_get_value(record)) for record in self._listed("semanage_bool_list_local")}
+
+    def policy_booleans(self) -> List[str]:
+        return [self._api.semanage_bool_get_name(record) for record in self._listed("semanage_bool_list")]
 
     def modules(self) -> Dict[ModuleKey, bool]:
         api, handle = self._api, self._connection()

@@ -166,7 +166,7 @@ SYNTAX = PolicyModule("bad", 200, "(type bad_t)\n(allow bad_t\n")
         ("Failed at /var/lib/selinux/default/tmp/modules/100/base/cil:7\n", "Failed at /var/lib/selinux/default/tmp/modules/100/base/cil:7", ""),
         ("Failed at /var/lib/selinux/default/tmp/modules/400/app/cil:9\n", "Failed at /var/lib/selinux/default/tmp/modules/400/app/cil:9", ""),
         ("\n", "", ""),
-        ("\n".join(str(number) for number in range(50)), " | ".join(str(number) for number in range(12)), ""),
+        ("libsemanage.x: a (Invalid argument).\nb\nlibsemanage.semanage_load_files: Error\nc\nd\ne\n", "libsemanage.x: a | b | c | d", ""),
     ],
 )
 def test_complaint_names_the_line_of_the_cil(said: str, text: str, where: str) -> None:

@@ -160,7 +160,16 @@ TABLE: Dict[str, Tuple[Wanted, Seen, Steps]] = {
         Seen(running=True, active={"b": True}, booleans={"b": True}),
         [("boolean b now", "on", "off")],
     ),
-    "a boolean without a running policy": (Wanted(booleans={"b": Boolean("b", True), "now": Boolean("now", True, False)}), Seen(), [("boolean b", None, "on")]),
+    "a boolean without a running policy": (
+        Wanted(booleans={"b": Boolean("b", True), "now": Boolean("now", True, False)}),
+        Seen(policy_booleans=frozenset(["b", "now"])),
+        [("boolean b", None, "on")],
+    ),
+    "a boolean of a module of the same call": (
+        Wanted(booleans={"b": Boolean("b", True)}, modules={("app", 400): ModuleWish("present", "(boolean b false)")}),
+        Seen(running=True, modules=HAVE),
+        [("boolean b", None, "on"), ("module app at 400", "(type app_t)", "(boolean b false)")],
+    ),
     "purge of booleans": (
         Wanted(booleans={"go_a": Boolean("go_a", True)}, purge={"booleans": Scope("go_")}),
         Seen(booleans={"go_a": True, "go_b": False, "other": True}),
@@ -244,6 +253,7 @@ ERRORS: Dict[str, Tuple[Wanted, Seen, str]] = {
     "an equivalence over another": (Wanted(equivalences={"/a": "/b"}), Seen(subs="/a/x /c\n"), "/a: /a/x"),
     "an equivalence over the distribution's": (Wanted(equivalences={"/usr": "/b"}), Seen(dist_subs="/usr/lib64 /usr/lib\n"), "hide"),
     "an unknown boolean for now": (Wanted(booleans={"b": Boolean("b", True, False)}), Seen(running=True), "no such boolean"),
+    "an unknown boolean": (Wanted(booleans={"b": Boolean("b", True)}), Seen(policy_booleans=frozenset(["c"])), "no such boolean"),
     "disabling what is not there": (Wanted(modules={("x", 400): ModuleWish("disabled")}), Seen(modules=HAVE), "no such module"),
     "two wishes that are one rule": (
         rules(Fcontext("/run/a", "a", "x_t"), Fcontext("/var/run/a", "a", "y_t")),
