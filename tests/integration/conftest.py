@@ -14,7 +14,10 @@ import pytest
 
 from tests.fakes import archives
 from tests.fakes.web import WebServer
+from tests.hosts import hosts
+from tests.hosts.host import Host
 from tests.integration.playbook import Play
+from tests.runner.workspace import Missing
 
 _OLD_CORE = importlib.metadata.version("ansible-core").startswith("2.16.")
 VERSIONS = ("1.25.14", "1.26.11", "1.27.3", "1.27.4")
@@ -27,7 +30,8 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    left_out = [item for item in items if _OLD_CORE and item.get_closest_marker("once")]
+    machines = "vm" in config.option.markexpr  # started only for who asks for them
+    left_out = [item for item in items if (_OLD_CORE and item.get_closest_marker("once")) or (item.get_closest_marker("vm") and not machines)]
     config.hook.pytest_deselected(items=left_out)
     items[:] = [item for item in items if item not in left_out]
 
@@ -83,3 +87,15 @@ def place(tmp_path: Path) -> Place:
     links = host / "bin"
     links.mkdir(parents=True)
     return Place(tmp_path, host, host / "go", links)
+
+
+@pytest.fixture(scope="session", params=["vm:bookworm", pytest.param("vm:trixie", marks=pytest.mark.long)])
+def guest(request: pytest.FixtureRequest) -> Iterator[Host]:
+    """A virtual machine with SELinux enforcing, one for all tests that take it: each cleans up what it makes. Tests that take it are marked vm."""
+    image: str = request.param
+    try:
+        host = hosts.start(image, f"integration-{image.removeprefix('vm:')}")
+    except Missing as missing:
+        pytest.skip(str(missing))
+    yield host
+    hosts.stop(host)

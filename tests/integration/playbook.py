@@ -13,10 +13,26 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from tests.hosts import cache
+from tests.hosts.host import Host
 from tests.runner.workspace import ROOT, environment
 
 MODULE = "gohost.linux.go_toolchain"
 PASSES = ("check", "apply", "check again", "apply again")
+
+
+def reached(host: Host) -> dict[str, Any]:
+    """Variables by which Ansible reaches a test host, one connection for all tasks."""
+    shared = f"-F {cache.FILES / 'ssh_config'} -o ControlMaster=auto -o ControlPersist=120 -o ControlPath={Path(host.id) / 'ssh'}"
+    return {
+        "ansible_connection": "ssh",
+        "ansible_host": host.address,
+        "ansible_port": host.port,
+        "ansible_user": "root",
+        "ansible_ssh_private_key_file": str(cache.private_key()),
+        "ansible_ssh_args": shared,
+        "ansible_python_interpreter": "/usr/bin/python3",
+    }
 
 
 class Done(NamedTuple):
