@@ -17,7 +17,7 @@ ON_HOST, ON_CONTROLLER = {"modules"}, {"action", "lookup", "filter", "test", "ca
 DOORS = ON_HOST | ON_CONTROLLER
 TOP_FILES = {"errors", "plan", "host", "ansible_host"}
 DYNAMIC = "dynamic "
-PURE = {"model", "parse", "plan", "file_contexts"}
+PURE = {"model", "parse", "plan", "file_contexts", "policy", "taken"}
 # Parts of a room that are a subject of their own, with the same inside.
 SUBROOMS = {("selinux", "denials")}
 # The only files that may ask for a distribution's own bindings, which no package index has.
