@@ -10,14 +10,14 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / ".build"))
 
-from benchmarks import fleet, install, material, measure, memory, unchanged
+from benchmarks import fleet, install, material, measure, memory, restore, unchanged
 
-PARTS = ("install", "unchanged", "memory", "fleet")
+PARTS = ("install", "unchanged", "restore", "memory", "fleet")
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(prog="make bench", description="Arguments go into ARGS.")
-    parser.add_argument("--rounds", type=int, default=7, help="pairs of installs (7)")
+    parser.add_argument("--rounds", type=int, default=7, help="pairs of installs and of restores (7)")
     parser.add_argument("--tasks", type=int, default=20, help="pairs of unchanged tasks (20)")
     parser.add_argument("--only", action="append", default=[], choices=PARTS, help="measure this; may be repeated")
     options = parser.parse_args()
@@ -29,6 +29,8 @@ def main() -> None:
             rows += install.rows(Path(scratch), options.rounds)
         if "unchanged" in only:
             rows += unchanged.rows(Path(scratch), options.tasks)
+        if "restore" in only:
+            rows += restore.rows(options.rounds)
         if rows:
             print(measure.table(measure.HEAD, rows), end="\n\n")
         if "memory" in only:

@@ -98,13 +98,22 @@ class LocalLabels(Labels):
         return bool(self._prefix) or os.path.exists("/sys/fs/selinux/enforce")
 
     def check(self, records: Sequence[Fcontext]) -> None:
+        if not records or not self._complaint(records):
+            return
         for record in records:
-            try:
-                with self._changed_alone([record], INSTALLED, validate=True):
-                    pass
-            except GoHostError as error:
-                said = error.what.rpartition(f"{record.target}: ")[2].strip(" )")
-                raise GoHostError(f"libselinux cannot use this as a regular expression ({said})", record.target) from None
+            said = self._complaint([record])
+            if said:
+                said = said.rpartition(f"{record.target}: ")[2].strip(" )")
+                raise GoHostError(f"libselinux cannot use this as a regular expression ({said})", record.target)
+
+    def _complaint(self, records: Sequence[Fcontext]) -> str:
+        """What the library says of a policy of these targets; "" when it takes it."""
+        self._selinux()  # without it, nothing is wrong with the targets
+        try:
+            with self._only(records, "", "", validate=True):
+                return ""
+        except GoHostError as error:
+            return error.what
 
     def wrong(self, paths: Sequence[str], rules: Rules = INSTALLED, force: bool = False) -> List[Relabel]:
         for path in paths:
@@ -126,7 +135,7 @@ class LocalLabels(Labels):
         under = [self._resolved(path) for path in moved]
         known = {relabel for relabel in found if _below(relabel.path[len(self._prefix) :], under)}
         if change.fcontexts and len(known) < len(found):
-            with self._changed_alone(change.fcontexts, rules) as policy:
+            with self._only(change.fcontexts, rules.subs) as policy:
                 known.update(relabel for relabel in found if self._matches(policy, relabel.path))
         return sorted(known)
 
@@ -193,11 +202,10 @@ class LocalLabels(Labels):
             yield own
 
     @contextlib.contextmanager
-    def _changed_alone(self, records: Sequence[Fcontext], rules: Rules, validate: bool = False) -> Iterator[int]:
-        """A policy that knows nothing but these targets."""
-        some = "system_u:object_r:changed_t:s0"
-        rows = "".join(f"{record.target} {FTYPES[record.ftype].flag} {some}\n" for record in records)
-        texts = {"": rows, ".homedirs": "", ".local": "", ".subs": rules.subs}
+    def _only(self, records: Sequence[Fcontext], subs: Optional[str], subs_dist: Optional[str] = None, validate: bool = False) -> Iterator[int]:
+        """A policy that knows nothing but these targets, all with one context."""
+        rows = "".join(f"{record.target} {FTYPES[record.ftype].flag} system_u:object_r:some_t:s0\n" for record in records)
+        texts = {"": rows, ".homedirs": "", ".local": "", ".subs": subs, ".subs_dist": subs_dist}
         with self._specified(texts) as specification, self._selinux().policy(specification, validate) as policy:
             yield policy
 
@@ -218,7 +226,8 @@ class LocalLabels(Labels):
         """Where to begin walks that reach all of these, with the root before them."""
         there = sorted({(self._prefix + self._resolved(path)).rstrip("/") or "/" for path in paths})
         there = [path for path in there if os.path.lexists(path)]
-        return [path for path in there if not any(_walks_to(start, path) for start in there)]
+        starts = set(there)
+        return [path for path in there if not _walked_to(path, starts)]
 
     def _beginning_with(self, beginning: Stem) -> List[str]:
         if beginning.whole:
@@ -291,16 +300,16 @@ def _below(path: str, directories: Iterable[str]) -> bool:
     return any(under(path, directory) for directory in directories)
 
 
-def _walks_to(start: str, path: str) -> bool:
-    """Whether a walk on one file system from start, another directory, comes to path."""
-    if path == start or not _below(path, [start]):
-        return False
-    device = os.lstat(start).st_dev
-    while len(path) > len(start):
+def _walked_to(path: str, starts: Set[str]) -> bool:
+    """Whether a walk on one file system from one of these, another directory, comes to path."""
+    device = os.lstat(path).st_dev
+    while path != "/":
+        path = os.path.dirname(path)
         if os.lstat(path).st_dev != device:
             return False
-        path = os.path.dirname(path)
-    return True
+        if path in starts:
+            return True
+    return False
 
 
 def _passed_over(complaint: Complaint) -> bool:

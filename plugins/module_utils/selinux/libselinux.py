@@ -81,8 +81,11 @@ class Libselinux:
             raise GoHostError("SELinux's library is too old", error, "libselinux 2.9 or newer is needed.") from None
         self._differences: List[Tuple[bytes, bytes, bytes]] = []
         self._complaints: List[Complaint] = []
-        self._listener = _Log(self._listen)
-        self._consent = _Validate(lambda context: 0)  # a context may be of a policy that is not loaded, or not yet
+        try:
+            self._listener = _Log(self._listen)
+            self._consent = _Validate(lambda context: 0)  # a context may be of a policy that is not loaded, or not yet
+        except MemoryError:
+            raise GoHostError("this process may not make functions for SELinux's library to call", "execmem", "Turn the boolean deny_execmem off.") from None
 
     def _declare(self) -> None:
         library = self._library

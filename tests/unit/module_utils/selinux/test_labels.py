@@ -355,6 +355,9 @@ def test_without_the_library(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
     system.write("/opt/x")
     with pytest.raises(GoHostError, match=r"cannot be loaded by this (32|64)-bit Python: libselinux\.so\.1\. Install the distribution's libselinux for \1-bit"):
         system.wrong("/opt")
+    with pytest.raises(GoHostError, match="cannot be loaded"):
+        system.labels.check([Fcontext("/opt/x")])
+    system.labels.check([])
     assert system.wrong("/none") == {}, "nothing to do needs no library"
 
 
