@@ -149,7 +149,7 @@ denials:
     first:
       description: When first, in UTC.
       type: str
-      sample: 2026-11-21T10:15:00.123Z
+      sample: "2026-11-21T10:15:00.123Z"
     last:
       description: When last, in UTC.
       type: str

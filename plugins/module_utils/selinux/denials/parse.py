@@ -124,12 +124,12 @@ def denials(records: Iterable[Record]) -> Iterator[Denial]:
 
 def _of_event(records: List[Record]) -> Iterator[Denial]:
     main = [each for each in records if each.type in _KINDS]
+    calls = [each for each in records if each.type == "SYSCALL"]
     call: Dict[str, str] = {}
-    for each in records:
-        if each.type == "SYSCALL":
-            body, _mark, enriched = each.body.partition(_ENRICHED)
-            call = fields(body)
-            call["SYSCALL"] = fields(enriched).get("SYSCALL", call.get("syscall", ""))
+    if calls:
+        body, _mark, enriched = calls[-1].body.partition(_ENRICHED)
+        call = fields(body)
+        call["SYSCALL"] = fields(enriched).get("SYSCALL", call.get("syscall", ""))
     cwd = next((fields(each.body).get("cwd", "") for each in records if each.type == "CWD"), "")
     paths = [fields(each.body.partition(_ENRICHED)[0]) for each in records if each.type == "PATH"]
     for each in main:
@@ -137,8 +137,7 @@ def _of_event(records: List[Record]) -> Iterator[Denial]:
         if found is not None:
             yield found
     if not main and call.get("exit") == _EACCES:
-        calls = next(each for each in records if each.type == "SYSCALL")
-        yield _hidden(calls, call, paths, cwd)
+        yield _hidden(calls[-1], call, paths, cwd)
 
 
 def _denial(source: Record, call: Dict[str, str], paths: List[Dict[str, str]], cwd: str) -> Optional[Denial]:
