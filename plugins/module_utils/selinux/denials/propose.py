@@ -358,9 +358,10 @@ def _error(denial: Denial) -> Proposal:
         if denial.domain and denial.object_type and not attempt(denial._replace(tclass="process2", permissions=("nnp_transition",))):
             return _no_new_privileges(denial, ("nnp_transition",))
         return Proposal("none", "A process under NoNewPrivileges may only pass into a domain that may do less; no rule is proposed for this one.", review=True)
-    if denial.operation == "security_compute_sid" and len(parts) > 2 and all(_NAME.match(part) for part in parts[:3]):
+    if denial.operation == "security_compute_sid" and denial.tclass == "process" and len(parts) > 2 and all(_NAME.match(part) for part in parts[:3]):
         _user, role, setype = parts[:3]
-        if attempt(denial._replace(kind="avc", tclass="process", target=denial.detail, permissions=("transition",))):
+        wish = denial._replace(target=denial.detail, permissions=("transition",))
+        if attempt(wish) or attempt(wish._replace(tclass="file")):
             return Proposal("none", f"Role {role} may not have {setype}, and nothing is proposed that would let it.", review=True)
         rule = f"(roletype {role} {setype})"
         name = f"local_{_stem(setype)}_role_{hashlib.sha256(rule.encode()).hexdigest()[:8]}"

@@ -330,8 +330,10 @@ def test_selinux_err() -> None:
     role = error(operation="security_compute_sid", detail="system_u:staff_r:goapp_t:s0", tclass="process")
     assert role.kind == "cil" and role.review and role.arguments["modules"][0]["cil"] == "(roletype staff_r goapp_t)\n"
     for hopeless in (
-        error(operation="security_compute_sid", detail="u:user_r:unconfined_t:s0"),
-        error(operation="security_compute_sid", detail="u:user_r:x)(y:s0"),
+        error(operation="security_compute_sid", detail="u:user_r:unconfined_t:s0", tclass="process"),
+        error(operation="security_compute_sid", detail="u:user_r:shadow_t:s0", tclass="process"),
+        error(operation="security_compute_sid", detail="u:user_r:x)(y:s0", tclass="process"),
+        error(operation="security_compute_sid", detail="u:user_r:goapp_data_t:s0", tclass="file"),
         error(operation="setxattr", detail="a:b:nosuch_t:s0"),
         error(operation="security_validate_transition"),
         error(),
