@@ -324,14 +324,15 @@ def _network(wanted: Service) -> Iterator[Tuple[str, List[str]]]:
         return
     rules = [_allow(domain, "self", "netlink_route_socket", "bind create getattr nlmsg_read read write")]  # addresses of interfaces
     # Before its first listen the net package binds to loopback by TCP, to learn what IPv6 can do.
-    for proto in sorted(listening | connecting | ({"tcp"} if listening else set())):
+    binding = listening | ({"tcp"} if listening else set())
+    for proto in sorted(binding | connecting):
         permissions = set(_SOCKET.split())
         permissions.update(["shutdown"] if proto == "tcp" else [])
-        permissions.update(["bind"] if listening else [])
+        permissions.update(["bind"] if proto in binding else [])
         permissions.update(["accept", "listen"] if proto == "tcp" and proto in listening else [])
         permissions.update(["connect"] if proto in connecting else [])
         rules.append(_allow(domain, "self", _SOCKETS[proto], " ".join(sorted(permissions))))
-        rules += [_allow(domain, "node_t", _SOCKETS[proto], "node_bind")] if listening else []
+        rules += [_allow(domain, "node_t", _SOCKETS[proto], "node_bind")] if proto in binding else []
     if "tcp" in listening:
         rules += [_allow(domain, "sysctl_net_t", "dir", "search"), _allow(domain, "sysctl_net_t", "file", _READ_FILE)]  # somaxconn
         # Go listens by MPTCP since 1.24, and before Linux 6.4 what that accepts carries the kernel's own label (multipath-tcp/mptcp_net-next#320).

@@ -189,6 +189,13 @@ def test_each_wish_has_its_rules_and_no_more(wish: Dict[str, Any], wanted: Set[s
     assert added(**wish) == wanted
 
 
+def test_who_listens_by_tcp_and_resolves_names_binds_no_datagrams() -> None:
+    found = added(listens=["http_port_t"], dns=True)
+    assert "(allow app_t self (udp_socket (connect create getattr getopt read setopt write)))" in found
+    assert "(allow app_t self (tcp_socket (accept bind connect create getattr getopt listen read setopt shutdown write)))" in found
+    assert "(allow app_t node_t (udp_socket (node_bind)))" not in found
+
+
 def test_a_datagram_needs_no_leave_for_its_port() -> None:
     found = added(connects=["9000/udp", "dns_port_t/udp"])
     assert "(allow app_t self (udp_socket (connect create getattr getopt read setopt write)))" in found
