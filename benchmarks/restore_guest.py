@@ -47,6 +47,7 @@ def main() -> None:
             order = [OURS, PEER] if number % 2 else [PEER, OURS]
             spent = {argv[0]: timed(argv, wrong) for argv in order}
             found.setdefault(str(len(wrong)), []).append((spent[OURS[0]], spent[PEER[0]]))
+            print(f"  {len(wrong)} wrong, {number + 1}/{rounds}: {spent[OURS[0]]:.3f} s, peer {spent[PEER[0]]:.3f} s", file=sys.stderr, flush=True)
     print(json.dumps(found))
 
 
