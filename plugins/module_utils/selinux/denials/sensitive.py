@@ -58,6 +58,8 @@ def attempt(denial: Denial) -> str:
     """What such an access would be good for, as "to …"; "" where nothing speaks for an attack."""
     asked, object_type, tclass = set(denial.permissions), denial.object_type, denial.tclass
     writes = bool(asked & WRITING)
+    if _SECRET.match(object_type):
+        return "to read secrets"
     if tclass in ("process", "process2"):
         found = next((why for name, why in _PROCESS.items() if name in asked), "")
         if not found and asked & {"transition", "nnp_transition", "nosuid_transition"} and _MASTERS.match(object_type):
@@ -73,8 +75,6 @@ def attempt(denial: Denial) -> str:
         return _CLASSES[tclass]
     if tclass in CAPABILITY_CLASSES:
         return ""  # cured by taking the capability away
-    if _SECRET.match(object_type):
-        return "to read secrets"
     if _SELINUX.match(object_type) and (writes or object_type == "security_t"):
         return "to ask or change SELinux itself"
     if _MACHINE.match(object_type) and (writes or object_type.endswith("device_t")):
