@@ -355,7 +355,8 @@ def _rule(denial: Denial) -> Proposal:
 def _error(denial: Denial) -> Proposal:
     parts = denial.detail.split(":")
     if denial.operation == "security_bounded_transition":
-        if denial.domain and denial.object_type and not attempt(denial._replace(tclass="process2", permissions=("nnp_transition",))):
+        named = _NAME.match(denial.domain) and _NAME.match(denial.object_type)
+        if named and not attempt(denial._replace(tclass="process2", permissions=("nnp_transition",))):
             return _no_new_privileges(denial, ("nnp_transition",))
         return Proposal("none", "A process under NoNewPrivileges may only pass into a domain that may do less; no rule is proposed for this one.", review=True)
     if denial.operation == "security_compute_sid" and denial.tclass == "process" and len(parts) > 2 and all(_NAME.match(part) for part in parts[:3]):

@@ -326,7 +326,8 @@ def error(**more: Any) -> Proposal:
 def test_selinux_err() -> None:
     bounded = error(operation="security_bounded_transition", source=INIT, target=GOAPP)
     assert bounded.kind == "unit" and bounded.alternative["modules"][0]["cil"] == "(allow init_t goapp_t (process2 (nnp_transition)))\n"
-    assert error(operation="security_bounded_transition", source=GOAPP, target="u:r:unconfined_t:s0") == error(operation="security_bounded_transition")
+    for target in ("u:r:unconfined_t:s0", "u:r:x)(y:s0", "x"):
+        assert error(operation="security_bounded_transition", source=GOAPP, target=target) == error(operation="security_bounded_transition")
     role = error(operation="security_compute_sid", detail="system_u:staff_r:goapp_t:s0", tclass="process")
     assert role.kind == "cil" and role.review and role.arguments["modules"][0]["cil"] == "(roletype staff_r goapp_t)\n"
     for hopeless in (
