@@ -61,7 +61,8 @@ class Denial(NamedTuple):
     @property
     def asked(self) -> "Denial":
         """Without what differs from one time to the next: equal denials have the same."""
-        return self._replace(time=0.0, pid=0, inode=0 if self.path else self.inode, evidence="")
+        nameless = self.tclass in FILE_CLASSES and self.name and not self.path
+        return self._replace(time=0.0, pid=0, inode=self.inode if nameless else 0, evidence="")
 
 
 class Group(NamedTuple):

@@ -52,6 +52,8 @@ _WIDE_BOOLEAN = re.compile(r"(.*_)?(unconfined|disable|execmem|execmod|execstack
 _NAME = re.compile(r"[A-Za-z_][\w.-]*\Z", re.ASCII)
 _CALL = re.compile(r"[a-z_][a-z0-9_]*\Z")
 _EVERYDAY = frozenset(["read", "write", "append", "open", "getattr", "search", "add_name", "remove_name", "create", "unlink", "execute"])
+# Asked at each change of domain on exec; a refusal is what secure execution means: selinux_bprm_committing_creds and selinux_bprm_creds_for_exec.
+_EXEC_CLEANUP = frozenset(["noatsecure", "rlimitinh", "siginh"])
 _NNP = frozenset(["nnp_transition", "nosuid_transition"])
 
 
@@ -68,6 +70,9 @@ def propose(denial: Denial, server: SecurityServer) -> Proposal:
     names = (denial.domain, denial.object_type, denial.tclass, *denial.permissions)
     if not denial.permissions or not all(_NAME.match(name) for name in names):
         return Proposal("none", "The record is not whole, so nothing can be proposed for it.", review=True)
+    if denial.tclass == "process" and _EXEC_CLEANUP.issuperset(denial.permissions):
+        words = "Nothing is amiss: because of this the kernel cleans a new program's environment, limits and signals."
+        return Proposal("none", f"{words} It shows while dontaudit rules are off; `semodule -B` puts those back.")
     purpose = attempt(denial)
     if purpose:
         words = f"This is what a program does {purpose}; no rule is proposed that would allow it. Find out why the program does this."

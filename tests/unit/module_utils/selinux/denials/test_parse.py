@@ -325,6 +325,13 @@ def test_others_are_not(change: "tuple[str, str]") -> None:
     assert len(grouped(read(avc(READ), avc(READ.replace(*change), 101)))) == 2
 
 
+@pytest.mark.parametrize("name", ['path="socket:[1{0}]" dev="sockfs"', 'path="pipe:[1{0}]" dev="pipefs"', 'path="/srv/goapp/new" dev="vda1"'])
+def test_what_has_no_name_is_not_told_apart(name: str) -> None:
+    body = READ.replace('name="app.conf" dev="vda1"', name).replace("ino=4711", "ino=1{0}").replace("{ read }", "{{ read }}")
+    (group,) = grouped(read(*(avc(body.format(number), number) for number in (1, 2, 3))))
+    assert group.times == 3
+
+
 NOW, BOOT = 1763737200.0, 1763730000.0
 
 

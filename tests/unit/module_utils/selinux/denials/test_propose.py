@@ -283,6 +283,13 @@ def test_a_rule_is_minimal_and_for_review(target: str, tclass: str, permissions:
     assert propose(denial(target, tclass, "map"), server()).arguments["modules"][0]["name"] != module["name"]
 
 
+def test_what_is_only_seen_without_dontaudit_rules() -> None:
+    seen = propose(denial("unconfined_t", "process", "noatsecure siginh"), server())
+    assert (seen.kind, seen.arguments, seen.review) == ("none", {}, False)
+    assert "Nothing is amiss" in seen.why and "semodule -B" in seen.why
+    assert propose(denial("unconfined_t", "process", "noatsecure transition"), server()).review
+
+
 def test_granted_and_cured() -> None:
     assert propose(denial("mysqld_db_t", "file", "read", granted=True), server()).kind == "none"
     seen = propose(port("http_port_t", 443), server())
