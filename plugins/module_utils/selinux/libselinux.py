@@ -3,7 +3,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """libselinux without its bindings: what a policy says of a path, and the walk of restorecon as a list.
 
-Read in the library's source from 2.9 to 3.11: all of them report a file whose label differs by the same four-part message.
+From 2.9 to 3.11 the library reports a file whose label differs by one and the same four-part message (selinux_restorecon.c).
 """
 
 import contextlib
