@@ -3,7 +3,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """selinux_go_context on a machine with SELinux enforcing: what it says is held against what the system's own tools say."""
 
-import json
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -76,16 +75,28 @@ def state(guest: Host) -> str:
     return shell(guest, f"semanage export; cat {POLICY}/contexts/files/file_contexts.subs; cat {STORE}/active/commit_num; md5sum {POLICY}/policy/policy.*")
 
 
-@pytest.fixture
-def clean(guest: Host) -> Iterator[Host]:
-    """The machine as it was, from the store's own files: one load instead of one commit for each thing to take back."""
-    saved = "/root/gotest-saved"
-    shell(guest, f"rm -rf {saved}; mkdir {saved}; cp -a {STORE} {saved}/store; cp -a {POLICY} {saved}/policy; cp -a /etc/selinux/semanage.conf {saved}")
-    files = " ".join(f"$(dirname {path})" for path in FILES)
-    shell(guest, f"mkdir -p {files}; touch {' '.join(FILES)}; restorecon -RF /opt /srv")
+SAVED = "/root/gotest-saved"
+
+
+@pytest.fixture(scope="module")
+def saved(guest: Host) -> Iterator[Host]:
+    """The store's and the policy's files laid aside: to go back to them takes one load, not a commit for each thing to take back."""
+    shell(guest, f"rm -rf {SAVED}; mkdir {SAVED}; cp -a {STORE} {SAVED}/store; cp -a {POLICY} {SAVED}/policy; cp -a /etc/selinux/semanage.conf {SAVED}")
     yield guest
-    back = f"rm -rf {STORE} {POLICY} /opt/gotest /srv/gotest; mv {saved}/store {STORE}; mv {saved}/policy {POLICY}; mv {saved}/semanage.conf /etc/selinux/"
-    shell(guest, f"{back}; rmdir {saved}; load_policy; setsebool httpd_can_network_connect=0 global_ssp=0")
+    shell(guest, f"rm -rf {SAVED}")
+
+
+@pytest.fixture
+def clean(saved: Host) -> Iterator[Host]:
+    """The machine as it was, and files to label."""
+    directories = " ".join(f"$(dirname {path})" for path in FILES)
+    shell(saved, f"mkdir -p {directories}; touch {' '.join(FILES)}; restorecon -RF /opt /srv")
+    yield saved
+    back = (
+        f"rm -rf {STORE} {POLICY}; cp -a {SAVED}/store {STORE}; cp -a {SAVED}/policy {POLICY}; load_policy; setsebool httpd_can_network_connect=0 global_ssp=0"
+    )
+    shell(saved, f"cp -a {SAVED}/semanage.conf /etc/selinux/; rm -rf /opt/gotest /srv/gotest")
+    shell(saved, f"cmp -s {SAVED}/store/active/commit_num {STORE}/active/commit_num || {{ {back}; }}")
 
 
 def test_everything_in_one_commit(clean: Host, tmp_path: Path) -> None:
@@ -123,7 +134,7 @@ def test_everything_in_one_commit(clean: Host, tmp_path: Path) -> None:
         clean, f"getsebool httpd_can_network_connect global_ssp; semodule -lfull | grep gotest; getfattr --absolute-names -n security.selinux {' '.join(FILES)}"
     )
     assert "httpd_can_network_connect --> on" in said and "global_ssp --> on" in said
-    assert "400 gotest            cil" in said and "400 permissive_gotest_t cil" in said
+    assert {"400 gotest cil", "400 permissive_gotest_t cil"} <= {" ".join(line.split()) for line in said.splitlines()}
     labels = [line.split('"')[1].rstrip("\\0").split(":")[2] for line in said.splitlines() if line.startswith("security.selinux")]
     assert labels == ["bin_t", "gotest_t", "gotest_t", "usr_t", "usr_t", "bin_t"]
     relabelled = {entry["path"] for entry in apply.result["relabelled"]}
@@ -131,11 +142,10 @@ def test_everything_in_one_commit(clean: Host, tmp_path: Path) -> None:
     assert shell(clean, "restorecon -Rnv /opt/gotest /srv/gotest") == ""
 
     # Purge within its scope: what the administrator has beside it stays. One commit again.
-    shell(clean, "semanage fcontext -a -t bin_t /opt/other; semanage port -a -t ssh_port_t -p tcp 2222")
+    shell(clean, "printf '%s\\n' 'fcontext -a -t bin_t /opt/other' 'port -a -t ssh_port_t -p tcp 2222' | semanage import")
     purging = Play(tmp_path / "purge")
     purging.wish(
         "purge",
-        keywords=None,
         module=MODULE,
         fcontexts=EVERYTHING["fcontexts"][:1],
         purge={"fcontexts": {"prefix": "/opt/gotest"}, "ports": {"setype": "http_port_t"}, "equivalences": {"prefix": "/srv/gotest"}},
@@ -163,19 +173,24 @@ def test_failing_cil_changes_nothing(clean: Host, tmp_path: Path) -> None:
     assert done.failed and state(clean) == before
     assert "nothing is changed" in done.msg and "Failed to resolve allow statement" in done.msg
     assert "line 2 of module gobad: (allow gobad_t nosuch_t (file (read)))" in done.msg
-    assert shell(clean, "getsebool httpd_can_network_connect; ls -A /var/lib/selinux/default") == "httpd_can_network_connect --> off\n" + shell(
-        clean, "ls -A /root/gotest-saved/store"
-    )
+    assert "--> off" in shell(clean, "getsebool httpd_can_network_connect")
+    left = set(shell(clean, f"ls -A {STORE} {POLICY}/contexts/files").split()) - set(shell(clean, f"ls -A {SAVED}/store {SAVED}/policy/contexts/files").split())
+    assert {name for name in left if not name.startswith("/")} <= {"tmp"}, "but for libsemanage's own copy, which its next transaction replaces"
 
 
 def test_a_busy_store_is_waited_for(clean: Host, tmp_path: Path) -> None:
-    hold = f"nohup flock {STORE}/semanage.read.LOCK sleep 6 >/dev/null 2>&1 & sleep 0.2"
-    shell(clean, hold)
-    done = one(clean, tmp_path / "short", ports=[{"proto": "tcp", "port": "80", "state": "absent"}], lock_timeout=0.5)
+    def held(seconds: int) -> str:
+        return shell(clean, f"nohup setsid flock {STORE}/semanage.read.LOCK sleep {seconds} >/dev/null 2>&1 & echo $!").strip()
+
+    wish: dict[str, Any] = {"ports": [{"proto": "tcp", "port": "80", "state": "absent"}]}
+    holder = held(300)
+    done = one(clean, tmp_path / "short", **wish, lock_timeout=0.5)
+    shell(clean, f"pkill -P {holder}; kill {holder}; true")
     assert done.failed and "another process holds the policy store" in done.msg
-    shell(clean, hold)
-    done = one(clean, tmp_path / "long", ports=[{"proto": "tcp", "port": "80", "state": "absent"}]).ok()
+    held(15)
+    done = one(clean, tmp_path / "long", **wish).ok()
     assert not done.changed and any("of the distribution's policy" in warning for warning in done.result["warnings"])
+    shell(clean, f"flock -n {STORE}/semanage.read.LOCK true")
 
 
 HOOK = """\
@@ -210,7 +225,7 @@ def test_killed_in_the_middle_of_a_commit(section: str, clean: Host, tmp_path: P
     _hooked(clean, section)
     done = one(clean, tmp_path, **EVERYTHING)
     assert done.failed and "nothing is changed" not in done.msg
-    shell(clean, "cp -a /root/gotest-saved/semanage.conf /etc/selinux/")
+    shell(clean, f"cp -a {SAVED}/semanage.conf /etc/selinux/")
     _finished(clean, tmp_path)
 
 
@@ -219,7 +234,7 @@ def test_killed_in_the_middle_of_a_commit(section: str, clean: Host, tmp_path: P
     ("state_by_hand", "said"),
     [
         (f"mv {STORE}/active {STORE}/previous", "without an active directory"),
-        (f"rm -rf {POLICY}; cp -a /root/gotest-saved/policy {POLICY}", "written, not installed"),
+        (f"rm -rf {POLICY}; cp -a {SAVED}/policy {POLICY}", "written, not installed"),
         (f"touch {POLICY}/policy/policy.*", "installed, not loaded"),
     ],
 )
@@ -240,9 +255,3 @@ def test_a_policy_that_cannot_be_loaded(clean: Host, tmp_path: Path) -> None:
     after = state(clean).splitlines()
     number = next(place for place, line in enumerate(before) if line.rstrip("\0").isdigit())
     assert before[:number] == after[:number] and before[number + 1 :] == after[number + 1 :]
-
-
-def test_output_is_json(clean: Host, tmp_path: Path) -> None:
-    """Nothing of libsemanage's own output gets between Ansible and the result."""
-    done = one(clean, tmp_path, check=True, **EVERYTHING).ok()
-    assert json.dumps(done.result) and "module_stdout" not in done.result
