@@ -41,6 +41,7 @@ _WORDS = 6  # as many as any message of the library has, and those that a regist
 
 _Log = ctypes.CFUNCTYPE(ctypes.c_int, ctypes.c_int, ctypes.c_void_p, *[ctypes.c_void_p] * _WORDS, use_errno=True)
 _Validate = ctypes.CFUNCTYPE(ctypes.c_int, ctypes.c_void_p)
+_KEPT: List[object] = []  # the library may call these until the process ends, whoever has asked for them last
 
 
 class _Option(ctypes.Structure):
@@ -86,6 +87,7 @@ class Libselinux:
             self._consent = _Validate(lambda context: 0)  # a context may be of a policy that is not loaded, or not yet
         except MemoryError:
             raise GoHostError("this process may not make functions for SELinux's library to call", "execmem", "Turn the boolean deny_execmem off.") from None
+        _KEPT.extend([self._listener, self._consent])
 
     def _declare(self) -> None:
         library = self._library
@@ -106,7 +108,10 @@ class Libselinux:
             library.selinux_restorecon_parallel.argtypes = [ctypes.c_char_p, ctypes.c_uint, ctypes.c_size_t]
 
     def _listen(self, kind: int, form: int, *words: Optional[int]) -> int:
-        """Called by the library, from any of its threads. Arguments of a variadic function stand where those of any other do, as long as none is a float."""
+        """Called by the library, from any of its threads.
+
+        Arguments of a variadic function stand where those of any other do on all of Linux's platforms, as long as none is a float.
+        """
         message = ctypes.string_at(form)
         if message == _DIFFERS:
             _verb, path, old, new = [ctypes.string_at(word) if word else _NO_CONTEXT for word in words[:4]]

@@ -4,6 +4,7 @@
 """The real library over a small system below a directory: any kernel without SELinux keeps the attribute for root."""
 
 import ctypes
+import gc
 import os
 import tempfile
 from pathlib import Path
@@ -421,3 +422,15 @@ def test_the_fake_answers_as_the_library(system: System) -> None:
     fake.apply(answers[0])
     assert fake.wrong(["/srv", "/opt/alias"]) == []
     assert fake.applied == answers[0]
+
+
+@real
+def test_who_calls_the_library_later_meets_no_freed_listener(system: System) -> None:
+    """The bindings of libsemanage and libselinux use it in the same process."""
+    system.write("/opt/x")
+    assert system.wrong("/opt/x")
+    system.labels = LocalLabels("/")
+    gc.collect()
+    library = ctypes.CDLL("libselinux.so.1")
+    library.selinux_restorecon.argtypes = [ctypes.c_char_p, ctypes.c_uint]
+    assert library.selinux_restorecon(os.fsencode(f"{system.root}/opt/none"), 0) == -1  # which it logs
