@@ -383,7 +383,7 @@ from ansible.module_utils.common.respawn import has_respawned, probe_interpreter
 
 from ansible_collections.gohost.linux.plugins.module_utils.ansible_host import AnsibleHost
 from ansible_collections.gohost.linux.plugins.module_utils.errors import GoHostError
-from ansible_collections.gohost.linux.plugins.module_utils.host import explained
+from ansible_collections.gohost.linux.plugins.module_utils.host import Host, explained
 from ansible_collections.gohost.linux.plugins.module_utils.selinux.apply import Site
 from ansible_collections.gohost.linux.plugins.module_utils.selinux.converge import Outcome, converge
 from ansible_collections.gohost.linux.plugins.module_utils.selinux.labels import LocalLabels
@@ -395,7 +395,7 @@ from ansible_collections.gohost.linux.plugins.module_utils.selinux.store import 
 INTERPRETERS = ["/usr/libexec/platform-python", "/usr/bin/python3", "/usr/bin/python"]
 
 
-def _need_bindings(host: AnsibleHost) -> None:
+def _need_bindings(host: Host) -> None:
     """This process goes on if it has the distribution's bindings; else it is replaced by one that has them, if any."""
     try:
         bindings()

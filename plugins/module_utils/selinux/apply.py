@@ -32,12 +32,11 @@ class Done(NamedTuple):
     seconds: Dict[str, float]
 
 
-def apply(site: Site, decision: Decision, subs_before: str, todo: Sequence[Relabel], pending: Pending, reload: bool) -> Done:
+def apply(site: Site, decision: Decision, subs_before: str, todo: Sequence[Relabel], pending: Pending, reload: bool, began: float) -> Done:
     """Carry out a decision within the store's transaction, if it needs one, which this ends.
 
-    pending: rules whose files wait for labels from before the commit on; empty where nobody asked for them.
+    pending: rules whose files wait for labels from before the commit on; empty where nobody asked for them. began: when the transaction did (time.monotonic).
     """
-    began = time.monotonic()
     number: Optional[int] = None
     seconds: Dict[str, float] = {}
     if decision.needs_commit:
@@ -56,7 +55,6 @@ def apply(site: Site, decision: Decision, subs_before: str, todo: Sequence[Relab
     if site.host.stat(site.place.pending) is not None and pending != Pending():
         site.host.remove(site.place.pending)
     seconds["labels"] = time.monotonic() - labelling
-    seconds["total"] = time.monotonic() - began
     return Done(number, seconds)
 
 

@@ -3,6 +3,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The way of one call: observe, plan, apply, observe again."""
 
+import time
 from typing import List, NamedTuple, Optional, Tuple
 
 from ..errors import GoHostError
@@ -47,6 +48,7 @@ def converge(site: Site, wanted: Wanted, check: bool = False) -> Outcome:
 
 
 def _converged(site: Site, wanted: Wanted, check: bool) -> Outcome:
+    start = time.monotonic()
     predicted = _predicted(site, wanted)
     if check:
         return _outcome(predicted, None)
@@ -56,16 +58,17 @@ def _converged(site: Site, wanted: Wanted, check: bool) -> Outcome:
         predicted = _predicted(site, wanted, LOST)
     if not predicted.decision.plan.changed and not predicted.todo and predicted.pending == Pending():
         return _outcome(predicted, None)
+    began = time.monotonic()
     if predicted.decision.needs_commit:
         site.store.begin()
         if observe(site.host, site.store, site.place, wanted)._replace(unfinished=predicted.seen.unfinished) != predicted.seen:
             predicted = _predicted(site, wanted, LOST if recovered else "")  # somebody was faster
     decision = predicted.decision
-    done = apply(site, decision, predicted.seen.subs, predicted.todo, predicted.pending, wanted.reload)
+    done = apply(site, decision, predicted.seen.subs, predicted.todo, predicted.pending, wanted.reload, began)
     left = plan(wanted, observe(site.host, site.store, site.place, wanted)).plan.steps
     if left:
         raise GoHostError("the policy is not as it should be after the run", f"{left[0].thing}: {left[0].before}", "Does something else change it?")
-    return _outcome(predicted, done)
+    return _outcome(predicted, done._replace(seconds=dict(done.seconds, total=time.monotonic() - start)))
 
 
 def _outcome(predicted: _Prediction, done: Optional[Done]) -> Outcome:

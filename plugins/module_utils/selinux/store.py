@@ -34,6 +34,7 @@ from .model import (
 from .parse import settings
 
 _SELINUXFS = "/sys/fs/selinux"
+_UPTIME = "/proc/uptime"
 _LETTERS = {ftype.number: letter for letter, ftype in FTYPES.items()}
 _PROTOCOLS = {number: name for name, number in PROTOCOLS.items()}
 # Copied by a commit from the store's active directory to the policy's (libsemanage/src/semanage_store.c).
@@ -212,7 +213,7 @@ class SemanageStore(PolicyStore):
     def _newer_than_loaded(installed: str) -> bool:
         """Each load of a policy makes the inodes of its classes anew (security/selinux/selinuxfs.c). A policy older than the boot is the one loaded then."""
         written = os.stat(installed).st_mtime
-        with open("/proc/uptime") as uptime:
+        with open(_UPTIME) as uptime:
             booted = time.time() - float(uptime.read().split()[0])
         return booted < written <= time.time() and written > os.stat(f"{_SELINUXFS}/class/process/index").st_mtime
 
