@@ -179,7 +179,7 @@ denials:
           description: Text of a drop-in for the unit. Empty where the cure is another.
           type: str
         dropin_path:
-          description: Where the drop-in goes. Empty where no unit names the program.
+          description: Where the drop-in goes. Empty where no unit names the program, or several do.
           type: str
         alternative:
           description: Options for M(gohost.linux.selinux_go_context) that are another cure, where the choice is a person's.
@@ -212,10 +212,11 @@ denials:
     executable:
       description: The process's program, where the log says it.
       type: str
-    unit:
-      description: The systemd unit whose commands name the program.
-      type: str
-      sample: goapp.service
+    units:
+      description: The systemd units whose commands name the program.
+      type: list
+      elements: str
+      sample: [goapp.service]
     path:
       description: The file it was about, where the log says it or it was found by its inode.
       type: str
@@ -268,13 +269,13 @@ def _moment(seconds: float) -> str:
 
 def _row(group: Group, server: LocalSecurityServer, units: Units) -> Dict[str, Any]:
     denial = group.denial
-    proposal, unit = propose(denial, server), units.of(denial)
+    proposal, starters = propose(denial, server), units.of(denial)
     row: Dict[str, Any] = {name: printable(value) if isinstance(value, str) else value for name, value in denial._asdict().items()}
     for name in ("time", "pid", "name", "inode", "operation", "detail"):
         del row[name]
-    cure = dict(proposal._asdict(), dropin_path=dropin_path(unit, proposal.dropin) if unit and proposal.dropin else "")
+    cure = dict(proposal._asdict(), dropin_path=dropin_path(starters[0], proposal.dropin) if len(starters) == 1 and proposal.dropin else "")
     times = dict(count=group.times, first=_moment(group.first), last=_moment(group.last))
-    return dict(row, permissions=list(denial.permissions), unit=unit, explanation=explain(denial), proposal=cure, **times)
+    return dict(row, permissions=list(denial.permissions), units=starters, explanation=explain(denial), proposal=cure, **times)
 
 
 def run(module: AnsibleModule) -> Dict[str, Any]:

@@ -39,10 +39,9 @@ def thing(denial: Denial) -> str:
         return f"{denial.protocol or 'raw'} port {denial.port}, which is {labelled}"
     if denial.tclass in CAPABILITY_CLASSES:
         return "capability " + ", ".join(f"CAP_{name.upper()}" for name in denial.permissions)
-    if denial.tclass in FILE_CLASSES:
-        name = denial.path or denial.name
+    if denial.tclass in FILE_CLASSES and (denial.path or denial.name):
         unseen = "" if denial.path or not denial.inode else f" (inode {denial.inode})"
-        return f"{_OBJECTS[denial.tclass]} {printable(name)}{unseen}".rstrip() + f", which is labelled {labelled}"
+        return f"{_OBJECTS[denial.tclass]} {printable(denial.path or denial.name)}{unseen}, which is labelled {labelled}"
     if denial.source == denial.target:
         return f"its own {denial.tclass}"
     return f"{denial.tclass} of {labelled}"

@@ -7,7 +7,7 @@ import collections
 import fnmatch
 import posixpath
 import re
-from typing import Deque, Dict, Iterable, Iterator, List, NamedTuple, Optional, Set, Tuple
+from typing import Deque, Iterable, Iterator, List, NamedTuple, Optional, Set, Tuple
 
 from ...errors import GoHostError
 from ...host import Host
@@ -159,23 +159,19 @@ def _file(denial: Denial) -> Tuple[str, int]:
 
 
 class Units:
-    """Which systemd unit starts a program."""
+    """Which systemd units start a program."""
 
     def __init__(self, host: Host) -> None:
         self._commands = [(unit, value) for unit, text in _units(host) for directive, value in unit_commands(text) if directive.startswith("Exec")]
-        self._known: Dict[str, str] = {}
 
-    def of(self, denial: Denial) -> str:
-        """Its name, "" where none names the program."""
+    def of(self, denial: Denial) -> List[str]:
+        """Their names: none where none names the program, and several where several do."""
         starting = denial.command[1:-1] if denial.command.startswith("(") and denial.command.endswith(")") else ""
         program = denial.path if starting and denial.path else denial.executable
         if starting and posixpath.basename(program) in ("systemd", ""):
             # Before it becomes the program, the process has the last letters of the program's name in parentheses: systemd's rename_process_from_path.
-            return next((unit for unit, value in self._commands if posixpath.basename(_program(value)).endswith(starting)), "")
-        if program not in self._known:
-            found = (unit for unit, value in self._commands if program.startswith("/") and names_path(value, program))
-            self._known[program] = next(found, "")
-        return self._known[program]
+            return sorted({unit for unit, value in self._commands if posixpath.basename(_program(value)).endswith(starting)})
+        return sorted({unit for unit, value in self._commands if names_path(value, program)}) if program.startswith("/") else []
 
 
 def _program(command: str) -> str:

@@ -242,10 +242,9 @@ def _own_label(denial: Denial, server: SecurityServer) -> Optional[Proposal]:
         record["target"] += "(/.*)?"
     else:
         record["ftype"] = _FTYPE[denial.tclass]
-    what = "programs that services start" if setype == "bin_t" else f"what {denial.domain} may use so"
     return Proposal(
         "fcontext",
-        f"{printable(ground)} is {denial.object_type} because of where it lies; {setype} is the type of {what}.",
+        f"{printable(ground)} is {denial.object_type} because of where it lies; {denial.domain} may do this to {setype}.",
         {"fcontexts": [record], "restore": {"paths": [ground]}},
         # A place that is named after the service is the service's; of another one others may make use by the type it has now.
         review=bool(_HOME.match(path)) or not (program or _stem(denial.domain) in ground.split("/")),

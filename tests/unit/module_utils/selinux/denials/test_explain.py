@@ -57,6 +57,10 @@ SENTENCES: List[Any] = [
         "/opt/goapp/bin/goapp (goapp_t) was denied getsched on its own process.",
     ),
     (
+        dict(PROGRAM, kind="avc", tclass="fifo_file", permissions=("read",), inode=1768, target=GOAPP),
+        "/opt/goapp/bin/goapp (goapp_t) was denied read on its own fifo_file.",
+    ),
+    (
         dict(kind="user_avc", source=GOAPP, tclass="dbus", permissions=("send_msg",), target="u:r:systemd_logind_t:s0", detail="Inhibit"),
         "a program (goapp_t) was denied send_msg on dbus of systemd_logind_t by Inhibit.",
     ),
