@@ -9,14 +9,16 @@ from typing import Any
 
 import pytest
 
-from tests.integration.playbook import Play, Run
+from tests.hosts.host import Host
+from tests.integration.playbook import Play, Run, reached
 
 ROLE = "gohost.linux.go_selinux"
 WISHES = {"services": [{"name": "shop", "executable": "/opt/shop/bin/server", "listens": [8443]}], "toolchain_roots": ["/opt/go"], "state": "enforcing"}
 
 
-def _run(directory: Path, **variables: Any) -> Run:
-    return Play(directory).run(play={"roles": [{"role": ROLE, **{f"go_selinux_{name}": value for name, value in variables.items()}}]})
+def _run(directory: Path, *arguments: str, on: "Host | None" = None, **variables: Any) -> Run:
+    role = {"role": ROLE, **{f"go_selinux_{name}": value for name, value in variables.items()}}
+    return Play(directory).run(*arguments, play={"roles": [role]}, variables=reached(on) if on else {})
 
 
 def test_nothing_wished_costs_nothing(tmp_path: Path) -> None:
@@ -46,3 +48,23 @@ def test_a_host_without_selinux_says_so(tmp_path: Path) -> None:
 def test_wrong_variables_are_refused(tmp_path: Path, wrong: "dict[str, Any]", message: str) -> None:
     run = _run(tmp_path, **wrong)
     assert run.rc != 0 and message in run.done[-1].msg + str(run.done[-1].result.get("argument_errors")), run.output
+
+
+@pytest.mark.vm
+@pytest.mark.long
+@pytest.mark.once
+def test_the_state_of_selinux(guest: Host, tmp_path: Path) -> None:
+    ask = "getenforce; sed -n 's/^SELINUX=//p' /etc/selinux/config"
+    before = guest.run(ask).stdout.split()
+    assert before == ["Enforcing", "enforcing"]
+    try:
+        check = _run(tmp_path, "--check", on=guest, state="permissive")
+        assert check.rc == 0 and "changed=2" in check.output and guest.run(ask).stdout.split() == before
+        apply = _run(tmp_path, on=guest, state="permissive")
+        assert apply.rc == 0 and "changed=2" in apply.output and guest.run(ask).stdout.split() == ["Permissive", "permissive"]
+        assert "changed=0" in _run(tmp_path, on=guest, state="permissive").output
+        back = _run(tmp_path, on=guest, state="enforcing")
+        assert back.rc == 0 and "changed=2" in back.output and guest.run(ask).stdout.split() == before
+        assert [done.result["ansible_facts"] for done in back.done if "ansible_facts" in done.result] == [{"go_selinux_reboot_required": False}]
+    finally:
+        guest.run("setenforce 1; sed -i 's/^SELINUX=.*/SELINUX=enforcing/' /etc/selinux/config")
