@@ -30,7 +30,7 @@ def test_nothing_wished_costs_nothing(tmp_path: Path) -> None:
 
 @pytest.mark.skipif(bool(glob.glob("/etc/selinux/*/contexts")), reason="this machine has an SELinux policy, which is not ours to change")
 def test_a_host_without_selinux_says_so(tmp_path: Path) -> None:
-    run = _run(tmp_path, **WISHES)
+    run = _run(tmp_path, on=None, **WISHES)
     assert run.rc == 0 and "changed=0" in run.output, run.output
     assert run[f"{ROLE} : There is no SELinux"].msg == "This host has no SELinux policy, so nothing is done for it."
     did = [done.task.partition(" : ")[2] for done in run.done if not done.result.get("skipped")]
@@ -46,7 +46,7 @@ def test_a_host_without_selinux_says_so(tmp_path: Path) -> None:
     ],
 )
 def test_wrong_variables_are_refused(tmp_path: Path, wrong: "dict[str, Any]", message: str) -> None:
-    run = _run(tmp_path, **wrong)
+    run = _run(tmp_path, on=None, **wrong)
     assert run.rc != 0 and message in run.done[-1].msg + str(run.done[-1].result.get("argument_errors")), run.output
 
 
