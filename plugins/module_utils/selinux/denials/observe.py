@@ -78,12 +78,12 @@ def read(host: Host, source: str, log: Optional[str], since: float) -> Tuple[Lis
         transports = ["_TRANSPORT=audit", "+", "_TRANSPORT=kernel"]
         answer = host.run(["journalctl", "--quiet", "--no-pager", "--output=json", fields, f"--since=@{int(since)}", f"--lines={_MOST_LINES}", *transports])
         if answer.rc == 0:
-            found += [each for each in map(journal_record, answer.stdout.splitlines()) if each is not None]
+            found += [each for each in map(journal_record, answer.stdout.split("\n")) if each is not None]
             read_from.append("journal")
     if not log and (source == "kernel" or (source == "auto" and "journal" not in read_from)):
         answer = host.run(["dmesg"])
         if answer.rc == 0:
-            found += [each for each in map(kernel_record, answer.stdout.splitlines()) if each is not None]
+            found += [each for each in map(kernel_record, answer.stdout.split("\n")) if each is not None]
             read_from.append("kernel")
     if not read_from:
         raise GoHostError("no log could be read", source, "Use become, start auditd or systemd-journald, or name a file by log.")

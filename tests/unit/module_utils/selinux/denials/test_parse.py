@@ -5,6 +5,7 @@
 
 import json
 import time
+from pathlib import Path
 from typing import Any, Dict, List
 
 import pytest
@@ -330,6 +331,48 @@ def test_what_has_no_name_is_not_told_apart(name: str) -> None:
     body = READ.replace('name="app.conf" dev="vda1"', name).replace("ino=4711", "ino=1{0}").replace("{ read }", "{{ read }}")
     (group,) = grouped(read(*(avc(body.format(number), number) for number in (1, 2, 3))))
     assert group.times == 3
+
+
+CAPTURED = Path(__file__).parent
+# What auditd and journald of Debian 12 wrote while a Go program met these.
+REAL = {
+    ("avc", "denied_t", "tcp_socket", "name_bind", "9999", "bind", "/opt/denied/bin/denied"),
+    ("avc", "denied_t", "tcp_socket", "name_bind", "8081", "bind", "/opt/denied/bin/denied"),
+    ("avc", "denied_t", "file", "read", "moved", "openat", "/opt/denied/bin/denied"),
+    ("avc", "denied_t", "dir", "write", "data", "openat", "/opt/denied/bin/denied"),
+    ("avc", "denied_t", "file", "read", "ca.pem", "openat", "/opt/denied/bin/denied"),
+    ("avc", "denied_t", "capability", "net_admin", "", "setsockopt", "/opt/denied/bin/denied"),
+    ("avc", "denied_t", "tcp_socket", "name_connect", "5432", "connect", "/opt/denied/bin/denied"),
+    ("avc", "denied_t", "dir", "search", "bin", "execve", "/opt/denied/bin/denied"),
+    ("avc", "denied_t", "fifo_file", "write", "", "write", "/opt/denied/bin/denied"),
+    ("avc", "denied_t", "fifo_file", "read", "", "read", "/opt/denied/bin/denied"),
+    ("avc", "denied_t", "file", "read", "shadow", "openat", "/opt/denied/bin/denied"),
+    ("avc", "denied_t", "file", "entrypoint", "/srv/denied/copy", "execve", "/usr/lib/systemd/systemd"),
+    ("seccomp", "denied_t", "", "", "", "sched_get_priority_max", "/opt/denied/bin/denied"),
+    ("avc", "init_t", "process2", "nnp_transition", "", "execve", "/opt/denied/bin/nonnp"),
+    ("selinux_err", "init_t", "", "", "", "execve", "/opt/denied/bin/nonnp"),
+    ("avc", "httpd_t", "tcp_socket", "name_connect", "6379", "connect", "/opt/denied/bin/web"),
+}
+
+
+def told(each: Denial, calls: bool = True) -> "tuple[str, ...]":
+    about = each.path or each.name or str(each.port or "")
+    return (each.kind, each.domain, each.tclass, " ".join(each.permissions), about, *([each.syscall, each.executable] if calls else []))
+
+
+def test_a_real_audit_log() -> None:
+    lines = (CAPTURED / "captured_audit.txt").read_bytes().decode().split("\n")
+    found = read(*lines)
+    assert {told(each) for each in found} == REAL and len(found) == len(REAL)
+
+
+def test_a_real_journal() -> None:
+    """It has no names of calls, and what the kernel said before auditd ran."""
+    records = map(parse.journal_record, (CAPTURED / "captured_journal.txt").read_text().split("\n"))
+    found = list(parse.denials(each for each in records if each is not None))
+    boot = {each for each in found if each.domain in ("udev_t", "systemd_tmpfiles_t")}
+    assert {told(each, False) for each in set(found) - boot} == {each[:5] for each in REAL}
+    assert {" ".join(each.permissions) for each in boot} == {"search", "setrlimit", "relabelfrom"}
 
 
 NOW, BOOT = 1763737200.0, 1763730000.0
