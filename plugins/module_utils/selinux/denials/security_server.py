@@ -137,7 +137,10 @@ class LocalSecurityServer(SecurityServer):
         analyst = self._bindings()
         if analyst is None:
             return Why("")
-        code, data = analyst.analyze(source, target, tclass, list(permissions))
+        try:
+            code, data = analyst.analyze(source, target, tclass, list(permissions))
+        except ValueError:  # no context, but bytes that are no UTF-8
+            return Why("")
         kinds = {analyst.ALLOW: "allow", analyst.BOOLEAN: "boolean", analyst.CONSTRAINT: "constraint", analyst.RBAC: "rbac"}
         kinds.update({analyst.TERULE: "rule", analyst.DONTAUDIT: "rule"})
         kind = kinds.get(code, "")

@@ -10,7 +10,7 @@ from typing import Any, Dict
 import pytest
 
 from ansible_collections.gohost.linux.plugins.module_utils.selinux.denials import security_server
-from ansible_collections.gohost.linux.plugins.module_utils.selinux.denials.security_server import LocalSecurityServer
+from ansible_collections.gohost.linux.plugins.module_utils.selinux.denials.security_server import LocalSecurityServer, Why
 
 GOAPP, PORT = "a:b:goapp_t:s0", "a:b:http_port_t:s0"
 
@@ -70,6 +70,39 @@ def test_without_selinux(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Non
     assert (server.mode(), server.reasons(), server.access(GOAPP, PORT, "tcp_socket")) == ("disabled", False, None)
     assert (server.default_label("/etc/passwd"), server.customizable(PORT), server.why(GOAPP, PORT, "tcp_socket", ("name_bind",)).kind) == ("", False, "")
     assert server.label(str(tmp_path / "none")) == ""
+
+
+class Analyst:
+    """What selinux.audit2why is; analyze as its C code answers."""
+
+    ALLOW, DONTAUDIT, TERULE, BOOLEAN, CONSTRAINT, RBAC = range(6)
+    answer: Any = (-1, None)
+
+    def analyze(self, source: str, target: str, tclass: str, permissions: "list[str]") -> Any:
+        assert isinstance(permissions, list)
+        (source + target).encode()
+        return self.answer
+
+
+@pytest.mark.parametrize(
+    ("answer", "why"),
+    [
+        ((0, None), Why("allow")),
+        ((1, None), Why("rule")),
+        ((2, None), Why("rule")),
+        ((3, (("a", 1), ("b", 0))), Why("boolean", (("a", True), ("b", False)))),
+        ((4, None), Why("constraint")),
+        ((5, None), Why("rbac")),
+        ((-3, None), Why("")),
+    ],
+)
+def test_why(kernel: Path, answer: Any, why: Why) -> None:
+    server, analyst = LocalSecurityServer(), Analyst()
+    analyst.answer = answer
+    server._analyst = analyst
+    assert server.reasons()
+    assert server.why(GOAPP, PORT, "tcp_socket", ("name_bind",)) == why
+    assert server.why("\udcff", PORT, "tcp_socket", ("name_bind",)) == Why("")
 
 
 def test_find(tmp_path: Path) -> None:
