@@ -30,8 +30,9 @@ _OWN_PLACE = re.compile(
     re.DOTALL,
 )
 _FTYPE = {"file": "f", "lnk_file": "l", "chr_file": "c", "blk_file": "b", "sock_file": "s", "fifo_file": "p"}
+_STARTERS = ("init_t", "initrc_t")
 _EXECUTING = frozenset(["execute", "execute_no_trans", "entrypoint"])
-_CERTIFICATES = re.compile(r".*\.(pem|crt|cer|der|p7b)\Z")
+_CERTIFICATES = re.compile(r"(?!.*(key|priv)[^/]*\Z).*\.(pem|crt|cer|der|p7b)\Z")
 # Port types with no owner: above and below 1024, and those the kernel gives to clients.
 _FREE_PORTS = frozenset(["port_t", "unreserved_port_t", "reserved_port_t", "hi_reserved_port_t", "ephemeral_port_t"])
 # What Go services listen on or speak to, the likeliest first.
@@ -228,6 +229,7 @@ def _own_label(denial: Denial, server: SecurityServer) -> Optional[Proposal]:
     """A type for what the policy labels by its place alone."""
     path, asked = denial.path, set(denial.permissions)
     program = denial.tclass == "file" and bool(asked & _EXECUTING)
+    starts = denial.domain in _STARTERS or "entrypoint" in asked
     if program and _TEMPORARY.match(path):
         return Proposal("none", f"{printable(path)} is a program where everybody may write. Install it under /opt or /usr/local/bin.", review=True)
     making = denial.tclass != "dir" and "create" in asked
@@ -246,8 +248,8 @@ def _own_label(denial: Denial, server: SecurityServer) -> Optional[Proposal]:
         "fcontext",
         f"{printable(ground)} is {denial.object_type} because of where it lies; {denial.domain} may do this to {setype}.",
         {"fcontexts": [record], "restore": {"paths": [ground]}},
-        # A place that is named after the service is the service's; of another one others may make use by the type it has now.
-        review=bool(_HOME.match(path)) or not (program or _stem(denial.domain) in ground.split("/")),
+        # What systemd starts, a unit has named. A place named after the service is the service's; another one may be in use by the type it has now.
+        review=bool(_HOME.match(path)) or not (starts if program else _stem(denial.domain) in ground.split("/")),
     )
 
 

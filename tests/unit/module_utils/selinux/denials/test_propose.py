@@ -81,7 +81,7 @@ def test_a_default_that_is_secret_is_no_cure() -> None:
 OWN_LABEL: List[Any] = [
     # (denied type, permissions, class, path, source) → (record, review)
     (("var_t", "execute", "file", "/srv/goapp/goapp", INIT), ({"target": "/srv/goapp/goapp", "setype": "bin_t", "ftype": "f"}, False)),
-    (("var_lib_t", "execute", "file", "/var/lib/tools/x+y", GOAPP), ({"target": r"/var/lib/tools/x\+y", "setype": "bin_t", "ftype": "f"}, False)),
+    (("var_lib_t", "execute", "file", "/var/lib/tools/x+y", GOAPP), ({"target": r"/var/lib/tools/x\+y", "setype": "bin_t", "ftype": "f"}, True)),
     (("user_home_t", "execute", "file", "/home/dev/go/bin/goapp", INIT), ({"target": "/home/dev/go/bin/goapp", "setype": "bin_t", "ftype": "f"}, True)),
     (("var_t", "entrypoint", "file", "/srv/goapp/goapp", GOAPP), ({"target": "/srv/goapp/goapp", "setype": "goapp_exec_t", "ftype": "f"}, False)),
     (("var_t", "write", "dir", "/srv/goapp/data", GOAPP), ({"target": "/srv/goapp/data(/.*)?", "setype": "goapp_data_t"}, False)),
@@ -90,6 +90,7 @@ OWN_LABEL: List[Any] = [
     (("var_t", "create", "file", "/srv/goapp/data/new", GOAPP), ({"target": "/srv/goapp/data(/.*)?", "setype": "goapp_data_t"}, False)),
     (("var_t", "write", "file", "/srv/goapp/state.db", GOAPP), ({"target": r"/srv/goapp/state\.db", "setype": "goapp_data_t", "ftype": "f"}, False)),
     (("default_t", "read", "file", "/data/goapp/ca.pem", GOAPP), ({"target": r"/data/goapp/ca\.pem", "setype": "cert_t", "ftype": "f"}, False)),
+    (("default_t", "read", "file", "/data/goapp/key.pem", GOAPP), ({"target": r"/data/goapp/key\.pem", "setype": "goapp_data_t", "ftype": "f"}, False)),
     (("default_t", "read", "file", "/data/goapp/a b", GOAPP), ({"target": r"/data/goapp/a\sb", "setype": "goapp_data_t", "ftype": "f"}, False)),
 ]
 
