@@ -3,6 +3,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The files beside a policy store, and what its compiler says, as records. Pure."""
 
+import functools
 import json
 import re
 from typing import Dict, Iterable, List, Mapping, NamedTuple, Optional, Tuple
@@ -48,6 +49,7 @@ def bindings_package(os_release: str) -> str:
     return next((_BINDINGS[name.partition("-")[0]] for name in names if name.partition("-")[0] in _BINDINGS), "")
 
 
+@functools.lru_cache(maxsize=None)  # every rule is held against every other one
 def literal(target: str) -> Tuple[str, int]:
     """How every path begins that an expression matches, and the expression's length up to there."""
     found, place = [], 0
@@ -66,6 +68,7 @@ def plain(target: str) -> bool:
     return literal(target)[1] == len(target)
 
 
+@functools.lru_cache(maxsize=None)
 def below(target: str) -> Optional[str]:
     """The directory D of an expression such as D(/.*)? or D/.* that matches all below it; None for any other."""
     for ending in ("(/.*)?", "/.*", "(/.*)*", "(/.*)"):
@@ -138,6 +141,13 @@ def file_contexts(text: str) -> Dict[FcontextKey, str]:
 def declared_booleans(texts: Iterable[str]) -> List[str]:
     """Names of the booleans that modules in CIL declare."""
     return [name for cil in texts for name in _BOOLEAN.findall(cil)]
+
+
+def has_levels(text: str) -> Optional[bool]:
+    """Whether the contexts in a file_contexts have levels; None where it holds no context."""
+    contexts = (line.split()[-1] for line in text.splitlines() if line and not line.startswith("#") and not line.endswith(">>"))
+    first = next(contexts, "")
+    return first.count(":") > 2 if first.count(":") > 1 else None
 
 
 def parse_pending(text: bytes, path: str) -> Pending:

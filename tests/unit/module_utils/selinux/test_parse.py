@@ -14,6 +14,7 @@ from ansible_collections.gohost.linux.plugins.module_utils.selinux.parse import 
     complaint,
     equivalences,
     file_contexts,
+    has_levels,
     literal,
     parse_pending,
     plain,
@@ -109,6 +110,21 @@ def test_file_contexts_are_read() -> None:
         ("/dev", "d"): "system_u:object_r:device_t:s0",
         ("/x", "a"): "<<none>>",
     }
+
+
+@pytest.mark.parametrize(
+    ("text", "levels"),
+    [
+        ("# x\n\n/a <<none>>\n/b -d system_u:object_r:b_t:s0\n", True),
+        ("/b\tsystem_u:object_r:b_t\n", False),
+        ("/b system_u:object_r:b_t:s0:c1,c2\n", True),
+        ("", None),
+        ("/a <<none>>\n", None),
+        ("broken\n", None),
+    ],
+)
+def test_levels_of_a_policy(text: str, levels: Optional[bool]) -> None:
+    assert has_levels(text) is levels
 
 
 def test_settings() -> None:

@@ -205,6 +205,14 @@ def test_a_lock_that_somebody_took_first_is_tried_again(place: Place, monkeypatc
     assert library.called.count("semanage_begin_transaction") == 2
 
 
+@pytest.mark.parametrize(("line", "levels", "asked"), [("/b system_u:object_r:b_t:s0\n", True, 0), ("/b u:r:t\n", False, 0), ("", False, 1)])
+def test_levels_are_seen_where_that_is_cheap(line: str, levels: bool, asked: int, place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+    write(place.stored_file_contexts, line)
+    library = Library()
+    assert made(place, library, monkeypatch).mls() is levels
+    assert library.called.count("semanage_mls_enabled") == asked
+
+
 def test_an_alternate_root_is_named_before_the_handle(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
     library = Library()
     made(place, library, monkeypatch).mls()
