@@ -1,0 +1,3 @@
+module gohost.test/denied
+
+go 1.22
