@@ -126,8 +126,10 @@ def plan(wanted: Wanted, seen: Seen) -> Decision:
     edits += _permissive(wanted, seen, warnings)
     rules = merged_rules(seen.fcontexts, fcontext_edits)
     shown = tuple(Written(target, ftype, rule.target, _shadow(rule, rules)) for target, ftype, rule in written)
-    warnings += [f"{one.target} is written as {one.written}, by which an equivalence looks its files up" for one in shown if one.written != one.target]
-    warnings += _shadows(rules, {(rule.target, rule.ftype) for _target, _ftype, rule in written}, {edit.thing for edit in fcontext_edits})
+    changed = {edit.thing for edit in fcontext_edits}
+    moved = [one for one in shown if one.written != one.target and _thing("fcontext", one.written, one.ftype) in changed]
+    warnings += [f"{one.target} is written as {one.written}, by which an equivalence looks its files up" for one in moved]
+    warnings += _shadows(rules, {(rule.target, rule.ftype) for _target, _ftype, rule in written}, changed)
     return Decision(tuple(edits), seen.unfinished, tuple(rules), subs, shown, tuple(warnings))
 
 

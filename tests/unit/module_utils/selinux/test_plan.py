@@ -283,6 +283,11 @@ WARNINGS: Dict[str, Tuple[Wanted, Seen, Sequence[str]]] = {
     "a port of the policy": (Wanted(ports={("tcp", 8080, 8080): None}), Seen(policy_ports=POLICY), ["port tcp 8080 is of the distribution's policy"]),
     "a port within the policy's range": (Wanted(ports={("tcp", 5000, 5000): None}), Seen(policy_ports=POLICY), []),
     "below an equivalence": (rules(Fcontext("/run/a", "a", "x_t")), Seen(dist_subs="/run /var/run\n"), ["/run/a is written as /var/run/a"]),
+    "below an equivalence, already there": (
+        rules(Fcontext("/run/a", "a", "x_t")),
+        Seen(dist_subs="/run /var/run\n", fcontexts=(Fcontext("/var/run/a", "a", "x_t"),)),
+        [],
+    ),
     "a module below another": (Wanted(modules={("app", 300): ModuleWish("present", "(x)")}), Seen(modules=HAVE), ["module app has no effect at priority 300"]),
     "permissive by the distribution": (
         Wanted(permissive={"a_t": False}),
