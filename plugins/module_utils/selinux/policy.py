@@ -415,6 +415,9 @@ def _tree(wanted: Service, paths: Sequence[str], own: str) -> List[str]:
         for path in ours:
             rules += _contexts(path, "any", setype, "(/.*)?")
         rules += [_allow(domain, parent, "dir", "getattr search") for parent in sorted({parent for path in ours for parent in _parents(path)})]
+        # A link stands there for a directory in …/private, and has the label of the place.
+        linked = {_PLACES.get(place, "var_t") for place in _PRIVATE for path in ours if path.startswith(f"{place}/")}
+        rules += [_allow(domain, place, "lnk_file", _READ_LINK) for place in sorted(linked)]
     for number, target in enumerate(([setype] if ours else []) + sorted({path for path in paths if not path.startswith("/")})):
         if own == "conf":
             rules += _reading(domain, target)

@@ -212,6 +212,8 @@ def test_own_directories() -> None:
     assert [rule for rule in rules(text) if " app_conf_t (file" in rule and "write" in rule] == []
     assert "(allow app_t app_data_t (file (append create getattr link lock open read rename setattr unlink write)))" in text
     assert "execute" not in "".join(rule for rule in rules(text) if "app_data_t" in rule or "app_conf_t" in rule), "what it writes it never runs"
+    links = {"(allow app_t var_t (lnk_file (getattr read)))", "(allow app_t var_lib_t (lnk_file (getattr read)))"}
+    assert links <= added(writes=["/var/lib/app", "/var/cache/app"]), "DynamicUser=yes leaves links where its directories seem to be"
     above = {rule for rule in added(writes=["/opt/app/data"]) if "getattr search" in rule}
     assert above == {"(allow app_t root_t (dir (getattr search)))", "(allow app_t usr_t (dir (getattr search)))"}
 
