@@ -16,7 +16,7 @@ description:
   - What is proposed is tried on the policy in force. A denial that this policy would allow by now is reported as cured.
   - A rule always has RV(denials[].proposal.review) set. For what looks like an attack, such as reading C(shadow_t), changing SELinux or tracing other
     processes, no rule is proposed at all.
-  - Changes nothing.
+  - Changes nothing. On a host without SELinux it returns nothing, unless O(log) names a file.
 options:
   since:
     description:
@@ -60,7 +60,7 @@ options:
     default: auto
   log:
     description:
-      - A file to read instead, as auditd or the kernel's log wrote it.
+      - A file to read instead, as auditd or the kernel's log wrote it. Of another host's log the explanations are right, but cures are tried on this host.
     type: path
   limit:
     description:
@@ -281,14 +281,16 @@ def _row(group: Group, server: LocalSecurityServer, units: Units) -> Dict[str, A
 def run(module: AnsibleModule) -> Dict[str, Any]:
     options = module.params
     host, server = AnsibleHost(module), LocalSecurityServer()
+    boot = time.time() - float(host.read("/proc/uptime").split()[0])
+    filters = {name: tuple(options[name]) for name in ("paths", "domains", "commands")}
+    wish = Wish(since(options["since"], time.time(), boot), go=options["scope"] == "go", **filters)
     mode = server.mode()
+    if mode == "disabled" and not options["log"]:
+        return dict(changed=False, mode=mode, dontaudit=None, sources=[], left_out=0, denials=[])
     if mode != "disabled" and not server.reasons() and not has_respawned():
         python = probe_interpreters_for_module(_PYTHONS, "selinux.audit2why")
         if python:
             respawn_module(python)
-    boot = time.time() - float(host.read("/proc/uptime").split()[0])
-    filters = {name: tuple(options[name]) for name in ("paths", "domains", "commands")}
-    wish = Wish(since(options["since"], time.time(), boot), go=options["scope"] == "go", **filters)
     denials, sources = read(host, options["source"], options["log"], wish.since)
     groups = with_paths(grouped(denials), server, wish.paths)
     chosen = [group for group in groups if wish.holds(group.denial)][: max(options["limit"], 0)]
