@@ -10,7 +10,6 @@ import errno
 import fcntl
 import filecmp
 import os
-import tempfile
 import time
 from typing import Any, Callable, Dict, Iterable, Iterator, List, Mapping, Optional, Tuple, TypeVar, Union
 
@@ -34,6 +33,7 @@ from .model import (
 from .parse import has_levels, settings
 
 _SELINUXFS = "/sys/fs/selinux"
+_F_SETPIPE_SZ = 1031  # <linux/fcntl.h>; fcntl has it since Python 3.10
 _UPTIME = "/proc/uptime"
 _LETTERS = {ftype.number: letter for letter, ftype in FTYPES.items()}
 _PROTOCOLS = {number: name for name, number in PROTOCOLS.items()}
@@ -138,30 +138,41 @@ class PolicyStore(abc.ABC):
 
 
 class _Captured:
-    """What C code in this process, and programs that it runs, write to standard output and error."""
+    """What C code in this process, and programs that it runs, write to standard output and error.
+
+    By a pipe, because a confined program such as setfiles may write to one that it inherits, and not to a file of /tmp. Python cannot read while the library
+    works, so that what a full pipe has no room for is dropped.
+    """
 
     def __init__(self) -> None:
-        self._handle, path = tempfile.mkstemp(prefix="gohost-")
-        os.unlink(path)
+        self._ends = os.pipe()
+        for end in self._ends:
+            os.set_blocking(end, False)
+        with contextlib.suppress(OSError):  # the usual 64 KiB will do
+            fcntl.fcntl(self._ends[1], _F_SETPIPE_SZ, 1 << 20)
         self._libc = ctypes.CDLL(None)
+        self.text = ""
 
     @contextlib.contextmanager
     def all(self) -> Iterator[None]:
         saved = [os.dup(1), os.dup(2)]
-        os.ftruncate(self._handle, 0)
-        os.lseek(self._handle, 0, os.SEEK_SET)
         try:
             for number in (1, 2):
-                os.dup2(self._handle, number)
+                os.dup2(self._ends[1], number)
             yield
         finally:
             self._libc.fflush(None)
             for number, kept in zip((1, 2), saved):
                 os.dup2(kept, number)
                 os.close(kept)
+            self.text = self._drained().decode("utf-8", "replace")
 
-    def text(self) -> str:
-        return os.pread(self._handle, 1 << 20, 0).decode("utf-8", "replace")
+    def _drained(self) -> bytes:
+        found = b""
+        with contextlib.suppress(BlockingIOError):
+            while True:
+                found += os.read(self._ends[0], 1 << 16)
+        return found
 
 
 def bindings() -> Any:
@@ -282,7 +293,7 @@ class SemanageStore(PolicyStore):
                 result, code = -1, error.errno or 0
         status, *more = result if isinstance(result, (list, tuple)) else [result]
         if isinstance(status, int) and status < 0:
-            said = self._captured.text()
+            said = self._captured.text
             if "lock at" in said or "active lock" in said:
                 raise self._busy(self._place.directory)
             reason = " | ".join(said.split("\n")[:3]).strip(" |") or (os.strerror(code) if code else "")

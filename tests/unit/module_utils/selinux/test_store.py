@@ -3,6 +3,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The store's files, locks and calling conventions, with a library of the tests; libsemanage itself is run in a virtual machine."""
 
+import contextlib
 import errno
 import fcntl
 import os
@@ -172,6 +173,18 @@ def test_a_refusal_says_what_the_library_said(answer: Any, place: Place, monkeyp
         failing.begin()
     assert caught.value.said == "libsemanage.x: no\nway\n"
     assert capfd.readouterr() == ("", "")
+
+
+def test_more_is_said_than_a_pipe_holds(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+    def function(*_given: Any) -> int:
+        for _number in range(300):
+            with contextlib.suppress(BlockingIOError):
+                os.write(2, b"x" * 8191 + b"\n")
+        return -1
+
+    with pytest.raises(StoreError) as caught:
+        made(place, Library(semanage_begin_transaction=function), monkeypatch).begin()
+    assert len(caught.value.said) >= 1 << 16
 
 
 def test_a_user_who_may_not(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
