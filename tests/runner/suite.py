@@ -31,12 +31,12 @@ def _lint(names: Sequence[str], log: IO[str]) -> Counts:
     return Counts(passed.count(True), passed.count(False))
 
 
-def pytest(venv: Venv, name: str, arguments: Sequence[str], log: IO[str]) -> Counts:
+def pytest(venv: Venv, name: str, arguments: Sequence[str], log: IO[str], timeout: float = 1800) -> Counts:
     """Run pytest in the venv; the counts are those of its own report. No test at all is a failure."""
     report = BUILD / "logs" / f"{name}.xml"
     report.unlink(missing_ok=True)
     env = environment(venv.path, TMPDIR=str(_scratch(name)))
-    status = run([venv.python, "-m", "pytest", "-q", f"--junitxml={report}", *arguments], log, env)
+    status = run([venv.python, "-m", "pytest", "-q", f"--junitxml={report}", *arguments], log, env, timeout=timeout)
     if status not in (0, 1) or not report.is_file():
         raise Failed(f"pytest ended with status {status}")
     return counts_of(report)
@@ -66,17 +66,18 @@ def stages(long: bool) -> Iterator[Stage]:
         yield Stage(f"units-{venv.name}", functools.partial(pytest, venv, f"units-{venv.name}", ["tests/unit"]), needs=(f"setup-{venv.name}",))
 
     selection = [] if long else ["-m", "not long"]
-    yield Stage("crash", functools.partial(pytest, NEWEST_CORE, "crash", ["tests/crash", *selection]), needs=("setup-newest",))
+    real = functools.partial(pytest, timeout=2 * 3600 if long else 1800)
+    yield Stage("crash", functools.partial(real, NEWEST_CORE, "crash", ["tests/crash", *selection]), needs=("setup-newest",))
     previous: tuple[str, ...] = ()
     for venv in (CORE216, NEWEST_CORE):
         name = f"integration-{venv.name}"
-        yield Stage(name, functools.partial(pytest, venv, name, ["tests/integration", *selection]), needs=(f"setup-{venv.name}",), after=previous)
+        yield Stage(name, functools.partial(real, venv, name, ["tests/integration", *selection]), needs=(f"setup-{venv.name}",), after=previous)
         previous = (name,)
     yield from molecule.stages(long)
     machines = ["-m", "vm" if long else "vm and not long"]
     yield Stage(
         "integration-vm",
-        functools.partial(pytest, NEWEST_CORE, "integration-vm", ["tests/integration", *machines]),
+        functools.partial(real, NEWEST_CORE, "integration-vm", ["tests/integration", *machines]),
         needs=("setup-newest", "setup-hosts"),
         after=molecule.MACHINE_STAGES if long else (),
     )
