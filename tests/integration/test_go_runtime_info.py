@@ -1,0 +1,214 @@
+# Copyright (c) 2026 the gohost.linux authors
+# GNU General Public License v3.0 or later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""go_runtime_info beside what programs of real releases of Go say themselves, on this machine, under affinity masks, environments and cgroups."""
+
+import itertools
+import os
+import subprocess
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import pytest
+
+from tests.integration.go_programs import Build, built
+from tests.integration.playbook import Play
+
+INFO = "gohost.linux.go_runtime_info"
+SOURCE = Path(__file__).parent / "limits"
+BUILDS = (
+    Build("1.21.13", "1.21"),
+    Build("1.24.13", "1.24"),
+    Build("1.25.14", "1.25"),
+    Build("1.26.11", "1.26"),
+    Build("1.27.4", "1.27"),
+    Build("1.27.4", "1.24", ("-buildmode=pie", "-ldflags=-s -w -X main.token=secret")),
+)
+ENVIRONMENTS: tuple[dict[str, str], ...] = (
+    {},
+    {"GOMAXPROCS": "3"},
+    {"GOMAXPROCS": "+5"},
+    {"GOMAXPROCS": "04", "GOMEMLIMIT": "64MiB"},
+    {"GOMAXPROCS": "0", "GODEBUG": "containermaxprocs=0"},
+    {"GOMAXPROCS": " 2"},
+)
+ONLINE = sorted(os.sched_getaffinity(0))
+CGROUPS = Path("/sys/fs/cgroup")
+
+pytestmark = pytest.mark.once
+
+
+class Running(NamedTuple):
+    """A program that waits. gomaxprocs, cpus: as it said itself."""
+
+    process: "subprocess.Popen[bytes]"
+    gomaxprocs: int
+    cpus: int
+
+    @property
+    def pid(self) -> int:
+        return self.process.pid
+
+
+@contextmanager
+def running(
+    program: Path, *arguments: str, env: Mapping[str, str] | None = None, mask: "list[int] | None" = None, groups: "tuple[Path, ...]" = ()
+) -> Iterator[Running]:
+    """A program with this environment alone, on these CPUs, in these cgroups, until the block ends."""
+
+    def enter() -> None:
+        for group in groups:
+            (group / "cgroup.procs").write_text(str(os.getpid()))
+        os.sched_setaffinity(0, mask or ONLINE)
+
+    with subprocess.Popen(
+        [str(program), *arguments], env={"TOKEN": "secret", **(env or {})}, stdin=subprocess.PIPE, stdout=subprocess.PIPE, preexec_fn=enter
+    ) as process:
+        assert process.stdin is not None and process.stdout is not None
+        try:
+            said = process.stdout.readline().split()
+            yield Running(process, int(said[0]), int(said[1]))
+        finally:
+            process.stdin.close()
+            process.kill()
+
+
+@pytest.fixture(scope="session")
+def programs() -> dict[Build, Path]:
+    return built(SOURCE, BUILDS)
+
+
+def info(directory: Path, **options: Any) -> list[dict[str, Any]]:
+    play = Play(directory / f"play{time.monotonic_ns()}")
+    play.task("info", INFO, **options)
+    done = play.run()["info"].ok()
+    assert not done.changed and "secret" not in str(done.result["programs"])
+    rows: list[dict[str, Any]] = done.result["programs"]
+    return rows
+
+
+def test_every_release_chooses_what_is_expected(programs: dict[Build, Path], tmp_path: Path) -> None:
+    masks = [ONLINE, ONLINE[:1]]
+    with ExitStack() as stack:
+        started = [
+            (build, env, stack.enter_context(running(programs[build], env=env, mask=mask)))
+            for build, env, mask in itertools.product(BUILDS, ENVIRONMENTS, masks)
+        ]
+        rows = info(tmp_path, pids=[program.pid for _build, _env, program in started])
+    assert len(rows) == len(started) == 72
+    for row, (build, env, program) in zip(rows, started, strict=True):
+        assert row["go"]["version"] == f"go{build.release}"
+        assert (row["expected_gomaxprocs"], row["environment"]) == (program.gomaxprocs, env), (build, env)
+        assert sum(1 for cpu in ONLINE if str(cpu) in _cpus(row["cpus_allowed"])) == program.cpus
+    chosen = {(build.release, env.get("GOMAXPROCS", "")): program.gomaxprocs for build, env, program in started if program.cpus == len(ONLINE)}
+    assert chosen["1.25.14", "+5"] == len(ONLINE) and chosen["1.26.11", "+5"] == 5 and chosen["1.21.13", "04"] == 4
+
+
+def _cpus(text: str) -> set[str]:
+    ranges = (part.split("-") for part in text.split(","))
+    return {str(cpu) for part in ranges for cpu in range(int(part[0]), int(part[-1]) + 1)}
+
+
+def test_builds_are_read_as_go_reads_them(programs: dict[Build, Path], tmp_path: Path) -> None:
+    rows = dict(zip(programs, info(tmp_path, binaries=[str(path) for path in programs.values()]), strict=True))
+    for build, row in rows.items():
+        assert (row["go"]["version"], row["go"]["module"], row["pid"], row["used"]) == (f"go{build.release}", "gohost.test/limits", 0, None)
+        assert row["go"]["settings"]["CGO_ENABLED"] == "0" and "-ldflags" not in row["go"]["settings"]
+        old_line = (build.release, build.line) == ("1.27.4", "1.24")
+        assert ("containermaxprocs=0" in row["go"]["default_godebug"].split(",")) == old_line
+        assert row["quota_ignored"] == ("default_godebug" if old_line else "release" if build.release < "1.25" else "")
+        assert row["expected_gomaxprocs"] == len(ONLINE)
+
+
+@pytest.fixture
+def outer() -> Iterator[dict[str, Path]]:
+    """A cgroup of v1 for each of cpu, cpuacct and memory, with another one inside; both are removed."""
+    name = f"gohost-test-{os.getpid()}"
+    made = {controller: CGROUPS / controller / name for controller in ("cpu", "cpuacct", "memory")}
+    try:
+        for path in made.values():
+            (path / "inner").mkdir(parents=True)
+    except OSError as error:
+        pytest.skip(f"no cgroup v1 can be made here ({error}); v2 needs a virtual machine")
+    yield made
+    for path in made.values():
+        for group in (path / "inner", path):
+            _removed(group)
+
+
+def _removed(group: Path) -> None:
+    for _try in range(100):  # the kernel takes a moment after the last process has ended
+        try:
+            group.rmdir()
+        except OSError:
+            time.sleep(0.1)
+        else:
+            return
+    group.rmdir()
+
+
+def test_quota_and_memory_on_a_slice(programs: dict[Build, Path], outer: dict[str, Path], tmp_path: Path) -> None:
+    """On the outer cgroup both are enforced; the program, in the inner one, reads neither."""
+    (outer["cpu"] / "cpu.cfs_quota_us").write_text("20000")
+    (outer["memory"] / "memory.limit_in_bytes").write_text(str(256 << 20))
+    inner = tuple(path / "inner" for path in outer.values())
+    new, other = programs[Build("1.27.4", "1.27")], programs[Build("1.21.13", "1.21")]
+    with running(new, "burn", groups=inner) as program, running(other) as stranger:
+        (row,) = info(tmp_path, pids=[program.pid], window=3)
+        name = f"/{outer['cpu'].name}"
+        effective = row["effective"]
+        assert (effective["cpus"], effective["cpus_by"], effective["memory"], effective["memory_by"]) == (0.2, name, 256 << 20, name)
+        assert (row["go_visible"]["cpus"], row["go_visible"]["directory"]) == (None, str(inner[0]))
+        assert row["expected_gomaxprocs"] == program.gomaxprocs
+        assert row["suggested_environment"] == {"GOMEMLIMIT": "230MiB"}
+        (throttled,) = row["used"]["throttling"]
+        assert throttled["cgroup"] == name and throttled["throttled"] > 5 and throttled["seconds"] > 0.1
+        assert (row["used"]["cpu_of"], row["used"]["memory_of"]) == ("cgroup", "cgroup")
+        assert 0 < row["used"]["cpus"] < 0.4 and 0 < row["used"]["memory_peak"] < 256 << 20
+        assert "cpu_quota" not in row["proposed"] and row["proposed"]["memory_max"].endswith("MiB")
+        assert [warning for warning in row["warnings"] if warning.startswith(f"{name} was stopped in ")]
+
+        (outer["memory"] / "cgroup.procs").write_text(str(stranger.pid))
+        (row,) = info(tmp_path, pids=[program.pid])
+        assert row["suggested_environment"] == {}
+        assert "shares with other programs" in row["warnings"][0]
+
+
+def test_quota_of_its_own(programs: dict[Build, Path], outer: dict[str, Path], tmp_path: Path) -> None:
+    (outer["cpu"] / "inner/cpu.cfs_quota_us").write_text("150000")
+    groups = (outer["cpu"] / "inner",)
+    with ExitStack() as stack:
+        started = [stack.enter_context(running(program, groups=groups)) for program in programs.values()]
+        rows = info(tmp_path, pids=[program.pid for program in started])
+    for build, program, row in zip(programs, started, rows, strict=True):
+        reads = build.release >= "1.25" and build.line >= "1.25"
+        assert row["expected_gomaxprocs"] == program.gomaxprocs
+        assert row["go_visible"]["cpus"] == (1.5 if reads else None)
+        assert row["effective"]["cpus"] == 1.5
+        assert row["suggested_environment"] == ({} if reads or len(ONLINE) <= 2 else {"GOMAXPROCS": "2"})
+
+
+def test_what_cannot_be_looked_at(tmp_path: Path) -> None:
+    play = Play(tmp_path)
+    play.task("no process", INFO, pids=[1 << 22])
+    play.task("no file", INFO, binaries=["/nonexistent"])
+    play.task("no unit", INFO, units=["gohost-nonexistent.service"])
+    play.task("nothing", INFO)
+    play.task("no window", INFO, binaries=["/bin/sh"], window=-1)
+    play.task("no headroom", INFO, binaries=["/bin/sh"], memory_headroom=2)
+    play.task("a shell", INFO, binaries=["/bin/sh"], window=1)
+    run = play.run()
+    for task, says in (
+        ("no process", "there is no such process"),
+        ("no file", "there is no such program"),
+        ("no unit", "systemd"),
+        ("nothing", "one of the following is required"),
+        ("no window", "window is no time to watch"),
+        ("no headroom", "memory_headroom is no part of the limit"),
+    ):
+        assert run[task].failed and says in run[task].msg and "\n" not in run[task].msg, run[task].msg
+    (shell,) = run["a shell"].ok().result["programs"]
+    assert (shell["go"], shell["expected_gomaxprocs"], shell["warnings"]) == (None, None, [])
