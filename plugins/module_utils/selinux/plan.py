@@ -37,7 +37,7 @@ _PRIORITY = 400  # of the administrator's modules (semanage.conf(5), semodule(8)
 class Edit(NamedTuple):
     """One record that changes. kind: as the option is named; thing: unique in a plan; before, after: the local record, None where there is none.
 
-    was: what the distribution's policy says where there was no local record; note: what a person should know of it.
+    was: what the distribution's policy says where there was no local record.
     """
 
     kind: str
