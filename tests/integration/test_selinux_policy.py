@@ -4,22 +4,23 @@
 """Generated modules compiled together with all of Debian's policy, by the real compiler and on a machine that does not run it."""
 
 import bz2
+import os
 import re
 import shutil
 import subprocess
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import pytest
 
 from ansible_collections.gohost.linux.plugins.module_utils.selinux import policy
 from tests.hosts import cache, machine
-from tests.runner.workspace import Failed, Missing
+from tests.runner.workspace import Failed
 
 pytestmark = pytest.mark.once
 
-TOOLS = machine.Tools(("secilc", "checkpolicy", "dpkg-deb"), ("secilc", "checkpolicy", "policycoreutils", "dpkg"))
-CONVERTER = "/usr/libexec/selinux/hll/pp"
+PACKAGES = ("selinux-policy-default", "secilc", "checkpolicy", "policycoreutils", "libsepol2")
 LEAST = {"name": "least", "executable": "/usr/local/lib/least/server", "cgroup": False}
 MOST = {
     "name": "most",
@@ -34,22 +35,37 @@ MOST = {
 Rules = dict[tuple[str, str, str], set[str]]
 
 
+class Debian(NamedTuple):
+    """The CIL of all modules of this Debian's policy, and its compilers; from packages that are unpacked here, not installed."""
+
+    modules: tuple[str, ...]
+    tree: Path
+
+    def run(self, program: str, *arguments: str, data: bytes = b"") -> "subprocess.CompletedProcess[bytes]":
+        (library,) = self.tree.rglob("libsepol.so.2")
+        env = {**os.environ, "LC_ALL": "C", "LD_LIBRARY_PATH": str(library.parent)}
+        return subprocess.run([str(self.tree / program), *arguments], input=data, capture_output=True, check=False, env=env)
+
+    def compiled(self, own: Sequence[Path], binary: Path, contexts: Path) -> "subprocess.CompletedProcess[bytes]":
+        options = ["--mls", "true", "--multiple-decls", "--policyvers", "33", "-o", str(binary), "-f", str(contexts)]
+        return self.run("usr/bin/secilc", *options, *self.modules, *map(str, own))
+
+
 @pytest.fixture(scope="module")
-def base() -> Path:
-    """Directory of the CIL of all modules in this Debian's selinux-policy-default."""
+def debian() -> Debian:
     suite = dict(re.findall(r'^(\w+)="?([^"\n]*)"?$', machine.OS_RELEASE.read_text(), re.M)).get("VERSION_CODENAME", "")
     sources = [source for source in machine.apt_sources(suite) if source.split()[2] == suite]
     if not sources:
         pytest.skip("this is no Debian, whose policy apt would know")
     try:
-        machine.need(TOOLS)
-    except (Missing, Failed) as why:
-        pytest.skip(str(why))
-    return cache.directory(f"policy-{suite}", cache.key(suite, sources, Path(__file__)), lambda path: _fill(path, sources)) / "cil"
+        path = cache.directory(f"policy-{suite}", cache.key(suite, sources, PACKAGES), lambda path: _fill(path, sources))
+    except Failed as why:
+        pytest.skip(f"Debian's packages cannot be had: {why}")
+    return Debian(tuple(sorted(map(str, (path / "cil").glob("*.cil")))), path / "tree")
 
 
 def _fill(path: Path, sources: list[str]) -> None:
-    """A package list and a package of our own, so that apt's lists stay as they are."""
+    """With lists of our own, so that apt's stay as they are and nobody waits for them."""
     for name in ("lists/partial", "apt/archives/partial", "cil"):
         (path / name).mkdir(parents=True)
     (path / "sources.list").write_text("\n".join(sources) + "\n")
@@ -64,13 +80,16 @@ def _fill(path: Path, sources: list[str]) -> None:
     }
     apt = ["apt-get", "-q", *(word for name, value in settings.items() for word in ("-o", f"{name}={value}"))]
     cache.command([*apt, "update"])
-    cache.command(["sh", "-c", 'cd "$1" && shift && exec "$@"', "sh", str(path), *apt, "download", "selinux-policy-default"])
-    (package,) = path.glob("*.deb")
-    cache.command(["dpkg-deb", "-x", str(package), str(path / "tree")])
-    for module in (path / "tree/usr/share/selinux/default").glob("*.pp.bz2"):
-        done = subprocess.run([CONVERTER], input=bz2.decompress(module.read_bytes()), capture_output=True, check=True)
+    cache.command(["sh", "-c", 'cd "$1" && shift && exec "$@"', "sh", str(path), *apt, "download", *PACKAGES])
+    debian = Debian((), path / "tree")
+    for package in path.glob("*.deb"):
+        cache.command(["dpkg-deb", "-x", str(package), str(debian.tree)])
+        package.unlink()
+    for module in (debian.tree / "usr/share/selinux/default").glob("*.pp.bz2"):
+        done = debian.run("usr/libexec/selinux/hll/pp", data=bz2.decompress(module.read_bytes()))
+        assert done.returncode == 0, done.stderr
         (path / "cil" / f"{module.name.partition('.')[0]}.cil").write_bytes(done.stdout)
-    for name in ("lists", "apt", "tree"):
+    for name in ("lists", "apt"):
         shutil.rmtree(path / name)
 
 
@@ -85,7 +104,7 @@ def _rules(text: str, own: str) -> Rules:
     return found
 
 
-def test_the_policy_holds_what_the_description_says(base: Path, tmp_path: Path) -> None:
+def test_the_policy_holds_what_the_description_says(debian: Debian, tmp_path: Path) -> None:
     """No neverallow rule of the policy is hurt, no optional block is lost but for names of other policies, and nothing comes in addition."""
     own = []
     for wish in (LEAST, MOST):
@@ -93,11 +112,10 @@ def test_the_policy_holds_what_the_description_says(base: Path, tmp_path: Path) 
         own.append(tmp_path / f"{wanted.module}.cil")
         own[-1].write_text(policy.cil(wanted))
     binary, contexts, text = (tmp_path / name for name in ("policy", "contexts", "text"))
-    modules = sorted(map(str, base.glob("*.cil")))
-    argv = ["secilc", "--mls", "true", "--multiple-decls", "--policyvers", "33", "-o", str(binary), "-f", str(contexts), *modules, *map(str, own)]
-    done = subprocess.run(argv, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stdout + done.stderr
-    cache.command(["checkpolicy", "-M", "-b", "-C", "-o", str(text), str(binary)])
+    done = debian.compiled(own, binary, contexts)
+    assert done.returncode == 0, done.stderr.decode()
+    done = debian.run("usr/bin/checkpolicy", "-M", "-b", "-C", "-o", str(text), str(binary))
+    assert done.returncode == 0, done.stderr.decode()
     compiled = text.read_text()
     for path, name in zip(own, ("least_", "most_"), strict=True):
         wished = _rules(path.read_text(), name)
@@ -119,10 +137,9 @@ def test_the_policy_holds_what_the_description_says(base: Path, tmp_path: Path) 
 
 @pytest.mark.long
 @pytest.mark.parametrize("wish", [{"reads": ["no_such_type_t"]}, {"capabilities": ["mac_override"]}])
-def test_what_the_policy_does_not_allow_is_not_compiled(base: Path, tmp_path: Path, wish: dict[str, Any]) -> None:
+def test_what_the_policy_does_not_allow_is_not_compiled(debian: Debian, tmp_path: Path, wish: dict[str, Any]) -> None:
     wanted = policy.service({**LEAST, **wish})
     own = tmp_path / f"{wanted.module}.cil"
     own.write_text(policy.cil(wanted))
-    argv = ["secilc", "--mls", "true", "--multiple-decls", "-o", "/dev/null", "-f", "/dev/null", *map(str, base.glob("*.cil")), str(own)]
-    done = subprocess.run(argv, capture_output=True, text=True, check=False)
-    assert done.returncode != 0 and str(own) in done.stderr
+    done = debian.compiled([own], Path("/dev/null"), Path("/dev/null"))
+    assert done.returncode != 0 and str(own) in done.stderr.decode()
