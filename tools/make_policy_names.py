@@ -32,7 +32,7 @@ def _declared(entries: str, branches: str) -> dict[str, str]:
     """ "a_t b_t:9x" → a_t in all branches, b_t in two."""
     found = {}
     for entry in entries.split():
-        name, _, some = entry.partition(":")
+        name, _colon, some = entry.partition(":")
         found[name] = some or branches
     return found
 
