@@ -14,8 +14,11 @@ from typing import Any, NamedTuple
 
 import pytest
 
+from tests.hosts import cache, hosts
+from tests.hosts.host import Host
 from tests.integration.go_programs import Build, built
-from tests.integration.playbook import Play
+from tests.integration.playbook import Play, reached
+from tests.runner.workspace import Missing
 
 INFO = "gohost.linux.go_runtime_info"
 SOURCE = Path(__file__).parent / "limits"
@@ -212,3 +215,58 @@ def test_what_cannot_be_looked_at(tmp_path: Path) -> None:
         assert run[task].failed and says in run[task].msg and "\n" not in run[task].msg, run[task].msg
     (shell,) = run["a shell"].ok().result["programs"]
     assert (shell["go"], shell["expected_gomaxprocs"], shell["warnings"]) == (None, None, [])
+
+
+UNITS = {
+    "gohost.slice": "[Slice]\nCPUQuota=20%\nMemoryMax=256M\n",
+    "gohost-app.service": "[Service]\nSlice=gohost.slice\nEnvironment=GOGC=50 TOKEN=secret\nStandardOutput=file:/run/limits.said\n"
+    "ExecStart=/bin/sh -c 'rm -f /run/limits; mkfifo /run/limits; exec /opt/limits/new burn 0<>/run/limits'\n",
+    "gohost-stopped.service": "[Service]\nSlice=gohost.slice\nEnvironment=GOMEMLIMIT=2G TOKEN=secret\nMemoryMax=128M\nCPUAffinity=0\n"
+    "ExecStart=/opt/limits/old\n",
+}
+
+
+@pytest.fixture
+def container(programs: dict[Build, Path]) -> Iterator[Host]:
+    """A container with systemd, a slice with limits, a service in it that runs, and one that does not."""
+    try:
+        host = hosts.start("mmdebstrap:bookworm", "integration-limits")
+    except Missing as missing:
+        pytest.skip(str(missing))
+    try:
+        for name, program in (("new", programs[Build("1.27.4", "1.27")]), ("old", programs[Build("1.24.13", "1.24")])):
+            with program.open("rb") as data:
+                subprocess.run(host.ssh(f"mkdir -p /opt/limits && cat >/opt/limits/{name} && chmod 755 /opt/limits/{name}"), stdin=data, check=True, timeout=60)
+        for name, text in UNITS.items():
+            subprocess.run(host.ssh(f"cat >/etc/systemd/system/{name}"), input=text.encode(), check=True, timeout=60)
+        done = host.run("systemctl daemon-reload && systemctl start gohost-app.service && sleep 1 && cat /run/limits.said", 60)
+        assert done.returncode == 0, done.stderr
+        yield host
+    finally:
+        hosts.stop(host)
+
+
+@pytest.mark.long
+def test_units(container: Host, tmp_path: Path) -> None:
+    play = Play(tmp_path)
+    play.task("info", INFO, units=["gohost-app.service", "gohost-stopped.service"], window=3)
+    variables = {**reached(container), "ansible_ssh_args": f"-F {cache.FILES / 'ssh_config'}"}
+    done = play.run(variables=variables)["info"].ok()
+    assert "secret" not in str(done.result["programs"])
+    app, stopped = done.result["programs"]
+    main_pid, control_group = container.run("systemctl show --value -p MainPID -p ControlGroup gohost-app.service", 60).stdout.split()
+    said = container.run("cat /run/limits.said", 60).stdout.split()
+    assert (app["name"], app["pid"], app["unit"], app["executable"]) == ("gohost-app.service", int(main_pid), "gohost-app.service", "/opt/limits/new")
+    assert (app["go"]["version"], app["environment"]) == ("go1.27.4", {"GOGC": "50"})
+    assert app["expected_gomaxprocs"] == int(said[0])
+    assert app["cgroup"].endswith("gohost-app.service") and app["cgroup"].endswith(control_group)
+    assert (app["effective"]["cpus"], app["effective"]["memory"]) == (0.2, 256 << 20)
+    assert app["effective"]["cpus_by"].endswith("/gohost.slice") and app["effective"]["memory_by"].endswith("/gohost.slice")
+    assert app["suggested_environment"]["GOMEMLIMIT"] == "230MiB"
+    assert app["used"]["throttling"][0]["throttled"] > 5 and 0 < app["used"]["memory"] < 256 << 20
+
+    assert (stopped["pid"], stopped["executable"], stopped["used"], stopped["cpus_allowed"]) == (0, "/opt/limits/old", None, "0")
+    assert (stopped["go"]["version"], stopped["expected_gomaxprocs"], stopped["quota_ignored"]) == ("go1.24.13", 1, "release")
+    assert (stopped["effective"]["cpus"], stopped["effective"]["cpus_by"]) == (0.2, "gohost.slice")
+    assert (stopped["effective"]["memory"], stopped["effective"]["memory_by"]) == (128 << 20, "gohost-stopped.service")
+    assert "GOMEMLIMIT=2G ends every Go program at its start" in stopped["warnings"][0]

@@ -45,7 +45,7 @@ def environment(seen: Observed, headroom: float = HEADROOM) -> Dict[str, str]:
 
 
 def _memory_target(seen: Observed, headroom: float) -> Optional[int]:
-    bound = seen.effective.memory
+    bound = seen.effective.heap
     if bound is None or seen.sharing.elsewhere or seen.sharing.beside > bound.value * _BESIDE:
         return None
     target = int(bound.value * headroom)
@@ -127,7 +127,7 @@ def _reason(seen: Observed) -> str:
 
 
 def _memory(seen: Observed, headroom: float) -> List[str]:
-    bound, given = seen.effective.memory, seen.environment.get("GOMEMLIMIT", "")
+    bound, given = seen.effective.heap, seen.environment.get("GOMEMLIMIT", "")
     line = release(seen.build.version) if seen.build is not None else None
     limit = predict.memory_limit(given, line or predict.NEWEST)
     if limit is None:

@@ -68,6 +68,12 @@ class Effective(NamedTuple):
     tasks: Optional[Bound] = None
     cpuset: Tuple[int, ...] = ()
 
+    @property
+    def heap(self) -> Optional[Bound]:
+        """The bound that a collector of garbage should stay below: above memory.high a program is stopped again and again."""
+        bounds = [bound for bound in (self.memory, self.high) if bound is not None]
+        return min(bounds, key=lambda bound: bound.value) if bounds else None
+
 
 class Program(NamedTuple):
     """What decides which rules a Go program follows.
@@ -121,7 +127,10 @@ class Pressure(NamedTuple):
 
 
 class Sharing(NamedTuple):
-    """Who else uses the memory that a limit bounds. elsewhere: processes in other cgroups below the one with the limit; beside: bytes of those in the same."""
+    """Who else uses the memory below the bound of the heap.
+
+    elsewhere: processes in other cgroups below the one that sets it; beside: bytes of other processes in the program's own cgroup.
+    """
 
     elsewhere: int = 0
     beside: int = 0

@@ -46,7 +46,8 @@ class Machine:
     def __init__(self, host: Host) -> None:
         self.host = host
         self.mounts = parse.mounts(text(host, "/proc/self/mountinfo") or "")
-        self.online = parse.cpu_list(text(host, "/sys/devices/system/cpu/online") or "")
+        mask = parse.status(text(host, "/proc/self/status") or "").get("Cpus_allowed_list", "")
+        self.online = parse.cpu_list(text(host, "/sys/devices/system/cpu/online") or mask)
         self._namespace = self.namespace("self")
 
     def namespace(self, pid: object) -> str:
@@ -93,7 +94,7 @@ def process(machine: Machine, pid: int, name: str = "", unit: str = "") -> Obser
         cpus=cpus,
         effective=effective,
         node=nodes[0] if nodes else None,
-        sharing=_sharing(machine, effective.memory, nodes, pid),
+        sharing=_sharing(machine, effective.heap, nodes, pid),
     )
     return _predicted(found, place, lambda path: text(host, f"/proc/{pid}/root{path}"))
 

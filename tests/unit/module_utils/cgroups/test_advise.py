@@ -79,6 +79,12 @@ def test_environment(what: Dict[str, Any], environment: Dict[str, str]) -> None:
     assert advise.environment(seen(**what)) == environment
 
 
+def test_the_heap_stays_below_memory_high() -> None:
+    found = seen(memory=HALF)
+    for high, text in ((Bound(256 * MIB, LEAF), "230MiB"), (Bound(1024 * MIB, LEAF), "460MiB")):
+        assert advise.environment(found._replace(effective=found.effective._replace(high=high))) == {"GOMEMLIMIT": text}
+
+
 def test_headroom() -> None:
     assert advise.environment(seen(memory=HALF), 0.5) == {"GOMEMLIMIT": "256MiB"}
 

@@ -138,6 +138,13 @@ def test_binary(host: RootedHost) -> None:
         observe.binary(Machine(host), "/opt/none")
 
 
+def test_no_word_about_cpus_that_are_online(tmp_path: Path) -> None:
+    host = RootedHost(tmp_path, online="")
+    host.write("/proc/self/status", "Cpus_allowed_list:\t0-3\n")
+    (tmp_path / "sys/devices/system/cpu/online").unlink()
+    assert Machine(host).online == (0, 1, 2, 3)
+
+
 def shown(name: str, **more: str) -> str:
     return "\n".join([f"Id={name}", "LoadState=loaded", *(f"{key}={value}" for key, value in more.items())])
 
