@@ -39,7 +39,7 @@ options:
       - How long the CPU time of running programs is watched, in seconds. All programs are watched at the same time. V(0) is not at all.
       - C(cpu_quota) is proposed only from what was seen in a window.
     type: float
-    default: 0
+    default: 0.0
   memory_headroom:
     description:
       - Part of the memory limit that becomes GOMEMLIMIT. The rest is for what the Go runtime does not count, such as its code, C libraries and files in
@@ -329,7 +329,7 @@ ARGUMENT_SPEC: Dict[str, Any] = dict(
     pids=dict(type="list", elements="int"),
     units=dict(type="list", elements="str"),
     binaries=dict(type="list", elements="path"),
-    window=dict(type="float", default=0),
+    window=dict(type="float", default=0.0),
     memory_headroom=dict(type="float", default=0.9),
 )
 

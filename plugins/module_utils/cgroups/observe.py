@@ -3,6 +3,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Programs on a host: how they were built, where they run, what limits them there."""
 
+import errno
 from typing import Callable, Dict, List, NamedTuple, Optional, Sequence, Tuple
 
 from ..binaries import observe as binaries
@@ -21,7 +22,7 @@ _SMALL_FILE = 1 << 20
 
 
 class Unit(NamedTuple):
-    """A unit as systemd knows it. configured: what its own properties and those of its slices say, tightest first; pids: of its own cgroup."""
+    """A unit as systemd knows it. pid: 0 where it does not run; chain: its properties, then those of its slices, inner first; pids: in its own cgroup."""
 
     name: str
     pid: int
@@ -78,7 +79,9 @@ def process(machine: Machine, pid: int, name: str = "", unit: str = "") -> Obser
         mounts = parse.mounts(host.read(f"/proc/{pid}/mountinfo").decode("utf-8", "surrogateescape"))
         executable = host.stat(f"/proc/{pid}/exe")
         build = binaries.opened(host, f"/proc/{pid}/exe") if executable is not None else None
-    except (FileNotFoundError, ProcessLookupError):
+    except OSError as error:
+        if error.errno not in (errno.ENOENT, errno.ESRCH, errno.EINVAL):  # the last is of one that has ended and was not waited for
+            raise
         raise GoHostError("there is no such process", pid, "Look for it again, it may have ended.") from None
     cpus = tuple(cpu for cpu in parse.cpu_list(status.get("Cpus_allowed_list", "")) if not machine.online or cpu in machine.online)
     inner = hierarchy.inside(memberships, mounts) if machine.foreign(pid) else (memberships, mounts)
@@ -163,7 +166,7 @@ def limits(machine: Machine, memberships: Sequence[Membership]) -> Tuple[Effecti
         least = parse.limit(str(above))
         if least is not None and (bound is None or least < bound.value):
             bound = Bound(least, memory[0])
-    cpus = ()  # type: Tuple[int, ...]
+    cpus: Tuple[int, ...] = ()
     for node in machine.chain(hierarchy.CPUSET, memberships):
         names = ("cpuset.cpus.effective",) if node.version == 2 else ("cpuset.effective_cpus", "cpuset.cpus")
         cpus = next((found for found in (parse.cpu_list(text(host, f"{node.directory}/{name}") or "") for name in names) if found), ())
@@ -182,7 +185,7 @@ def limits(machine: Machine, memberships: Sequence[Membership]) -> Tuple[Effecti
 
 def _tightest(nodes: Sequence[Node], read: Callable[[Node], Optional[float]]) -> Optional[Bound]:
     """The lowest limit along a chain; of equal ones the outermost, which is the one that has to be changed."""
-    found = None  # type: Optional[Bound]
+    found: Optional[Bound] = None
     for node in nodes:
         value = read(node)
         if value is not None and (found is None or value <= found.value):
@@ -212,7 +215,7 @@ def _sharing(machine: Machine, bound: Optional[Bound], nodes: Sequence[Node], pi
         else:
             elsewhere += len(pids)
         waiting += [f"{directory}/{name}" for name in host.listing(directory) if _is_directory(host, f"{directory}/{name}")]
-    return Sharing(elsewhere, beside)
+    return Sharing(elsewhere + len(waiting), beside)  # cgroups that were not looked into count as others
 
 
 def _is_directory(host: Host, path: str) -> bool:

@@ -3,6 +3,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """What is seen of processes, programs and units on hosts that are made of files."""
 
+import errno
+import os
 from pathlib import Path
 from typing import Optional
 
@@ -86,6 +88,33 @@ def test_what_is_no_go_program(host: RootedHost) -> None:
 def test_no_such_process(host: RootedHost) -> None:
     with pytest.raises(GoHostError, match="there is no such process: 4711"):
         observe.process(Machine(host), 4711)
+
+
+def test_a_process_that_has_ended_and_was_not_waited_for(host: RootedHost, monkeypatch: pytest.MonkeyPatch) -> None:
+    host.process(7, host.go("/opt/app"), f"0::{SERVICE}\n")
+    machine, read, code = Machine(host), host.read, errno.EINVAL
+
+    def broken(path: str, limit: int = 64 << 20) -> bytes:
+        if path.endswith("/mountinfo"):
+            raise OSError(code, os.strerror(code))
+        return read(path, limit)
+
+    monkeypatch.setattr(host, "read", broken)
+    with pytest.raises(GoHostError, match="there is no such process: 7"):
+        observe.process(machine, 7)
+    code = errno.EACCES
+    with pytest.raises(PermissionError):
+        observe.process(machine, 7)
+
+
+def test_more_cgroups_than_are_looked_into_count_as_others(host: RootedHost, monkeypatch: pytest.MonkeyPatch) -> None:
+    host.process(7, host.go("/opt/app"), f"0::{SERVICE}\n")
+    for number in range(5):
+        host.cgroup(f"/go.slice/{number}.service", cgroup__procs="")
+    machine = Machine(host)
+    assert observe.process(machine, 7).sharing.elsewhere == 0
+    monkeypatch.setattr(observe, "_MOST_CGROUPS", 3)
+    assert observe.process(machine, 7).sharing.elsewhere > 0
 
 
 def test_v1(tmp_path: Path) -> None:
