@@ -117,7 +117,8 @@ def describe(record: Optional[Record]) -> Value:
 def plan(wanted: Wanted, seen: Seen) -> Decision:
     warnings: List[str] = []
     edits = _equivalences(wanted, seen)
-    subs = changed_equivalences(seen.subs, {edit.record.path: edit.after and edit.after.source for edit in edits})  # type: ignore[union-attr]
+    changes = {edit.record.path: edit.after and edit.after.source for edit in edits}  # type: ignore[union-attr]
+    subs = changed_equivalences(seen.subs, changes) if changes else seen.subs
     fcontext_edits, written = _fcontexts(wanted, seen, subs, warnings)
     edits += fcontext_edits
     edits += _ports(wanted, seen, warnings)

@@ -365,6 +365,10 @@ def test_order_of_local_rules_is_kept() -> None:
     assert [record.target for record in plan(wanted, seen).fcontexts] == ["/opt/a/data", "/opt/a/bin(/.*)?", "/n"]
 
 
+def test_a_file_of_equivalences_that_nobody_changes_is_kept() -> None:
+    assert plan(rules(BIN), Seen(subs="/a /b\n# no line's end")).subs == "/a /b\n# no line's end"
+
+
 def test_equivalence_records() -> None:
     decision = plan(Wanted(equivalences={"/a": None}), Seen(subs="/a /b\n"))
     found: Optional[object] = decision.edits[0].before
