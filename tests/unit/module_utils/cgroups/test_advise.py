@@ -14,6 +14,7 @@ from ansible_collections.gohost.linux.plugins.module_utils.cgroups.model import 
 LEAF, SLICE = Node(2, "/go.slice/app.service", "/x/go.slice/app.service"), Node(2, "/go.slice", "/x/go.slice")
 MIB = 1 << 20
 ALONE = Sharing()
+NOTHING: Mapping[str, str] = {}
 
 
 def seen(
@@ -21,7 +22,7 @@ def seen(
     leaf: Optional[float] = None,
     cpus: Optional[Bound] = None,
     memory: Optional[Bound] = None,
-    environment: Mapping[str, str] = {},
+    environment: Mapping[str, str] = NOTHING,
     godebug: str = "",
     sharing: Sharing = ALONE,
     bug: bool = False,
