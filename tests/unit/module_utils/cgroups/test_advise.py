@@ -14,7 +14,6 @@ from ansible_collections.gohost.linux.plugins.module_utils.cgroups.model import 
 LEAF, SLICE = Node(2, "/go.slice/app.service", "/x/go.slice/app.service"), Node(2, "/go.slice", "/x/go.slice")
 MIB = 1 << 20
 ALONE = Sharing()
-NOTHING: Mapping[str, str] = {}
 
 
 def seen(
@@ -22,15 +21,16 @@ def seen(
     leaf: Optional[float] = None,
     cpus: Optional[Bound] = None,
     memory: Optional[Bound] = None,
-    environment: Mapping[str, str] = NOTHING,
+    environment: Optional[Mapping[str, str]] = None,
     godebug: str = "",
     sharing: Sharing = ALONE,
     bug: bool = False,
     mask: int = 8,
 ) -> Observed:
     """A program on 8 CPUs. leaf: the quota that it reads; cpus: the tightest."""
+    variables = environment or {}
     release = tuple(int(part) for part in version[2:].split(".")[:2])
-    program = Program((release[0], release[1]), godebug, environment.get("GOMAXPROCS"), environment.get("GODEBUG"))
+    program = Program((release[0], release[1]), godebug, variables.get("GOMAXPROCS"), variables.get("GODEBUG"))
     tightest = cpus or (Bound(leaf, LEAF) if leaf else None)
     prediction, alone = (predict.gomaxprocs(each, mask, None if bug else leaf) for each in (program, program._replace(gomaxprocs=None)))
     return Observed(
@@ -39,7 +39,7 @@ def seen(
         pid=7,
         executable="/opt/app",
         build=BuildInfo(version),
-        environment=environment,
+        environment=variables,
         cpus=tuple(range(mask)),
         effective=Effective(cpus=tightest, memory=memory),
         prediction=prediction,
