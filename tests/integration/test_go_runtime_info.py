@@ -57,9 +57,7 @@ class Running(NamedTuple):
 
 
 @contextmanager
-def running(
-    program: Path, *arguments: str, env: Mapping[str, str] | None = None, mask: "list[int] | None" = None, groups: "tuple[Path, ...]" = ()
-) -> Iterator[Running]:
+def running(*argv: "str | Path", env: "Mapping[str, str] | None" = None, mask: "list[int] | None" = None, groups: "tuple[Path, ...]" = ()) -> Iterator[Running]:
     """A program with this environment alone, on these CPUs, in these cgroups, until the block ends."""
 
     def enter() -> None:
@@ -67,9 +65,8 @@ def running(
             (group / "cgroup.procs").write_text(str(os.getpid()))
         os.sched_setaffinity(0, mask or ONLINE)
 
-    with subprocess.Popen(
-        [str(program), *arguments], env={"TOKEN": "secret", **(env or {})}, stdin=subprocess.PIPE, stdout=subprocess.PIPE, preexec_fn=enter
-    ) as process:
+    variables = {"TOKEN": "secret", **(env or {})}
+    with subprocess.Popen([str(word) for word in argv], env=variables, stdin=subprocess.PIPE, stdout=subprocess.PIPE, preexec_fn=enter) as process:
         assert process.stdin is not None and process.stdout is not None
         try:
             said = process.stdout.readline().split()
@@ -77,6 +74,12 @@ def running(
         finally:
             process.stdin.close()
             process.kill()
+
+
+def looks_into(pid: int) -> str:
+    """The directory whose quota the runtime of a process reads: it holds the file open for as long as it runs. "" for none."""
+    links = [os.readlink(link) for link in Path(f"/proc/{pid}/fd").iterdir()]
+    return next((os.path.dirname(link) for link in links if link.endswith("/cpu.cfs_quota_us")), "")
 
 
 @pytest.fixture(scope="session")
@@ -164,7 +167,7 @@ def test_quota_and_memory_on_a_slice(programs: dict[Build, Path], outer: dict[st
         name = f"/{outer['cpu'].name}"
         effective = row["effective"]
         assert (effective["cpus"], effective["cpus_by"], effective["memory"], effective["memory_by"]) == (0.2, name, 256 << 20, name)
-        assert (row["go_visible"]["cpus"], row["go_visible"]["directory"]) == (None, str(inner[0]))
+        assert (row["go_visible"]["cpus"], row["go_visible"]["directory"], looks_into(program.pid)) == (None, str(inner[0]), str(inner[0]))
         assert row["expected_gomaxprocs"] == program.gomaxprocs
         assert row["suggested_environment"] == {"GOMEMLIMIT": "230MiB"}
         (throttled,) = row["used"]["throttling"]
@@ -186,12 +189,44 @@ def test_quota_of_its_own(programs: dict[Build, Path], outer: dict[str, Path], t
     with ExitStack() as stack:
         started = [stack.enter_context(running(program, groups=groups)) for program in programs.values()]
         rows = info(tmp_path, pids=[program.pid for program in started])
-    for build, program, row in zip(programs, started, rows, strict=True):
+        looked = [looks_into(program.pid) for program in started]
+    for build, program, row, directory in zip(programs, started, rows, looked, strict=True):
         reads = build.release >= "1.25" and build.line >= "1.25"
         assert row["expected_gomaxprocs"] == program.gomaxprocs
         assert row["go_visible"]["cpus"] == (1.5 if reads else None)
+        assert row["go_visible"]["directory"] == directory == (str(groups[0]) if reads else "")
         assert row["effective"]["cpus"] == 1.5
         assert row["suggested_environment"] == ({} if reads or len(ONLINE) <= 2 else {"GOMAXPROCS": "2"})
+
+
+# What a container of a host with v1 sees, in the host's cgroup namespace and in its own; and a cgroup that is mounted over the hierarchy it is in.
+MOUNTS = {
+    "host": "at=$(mktemp -d); mount --bind {group} $at; umount -l -R /sys/fs/cgroup; mount -t tmpfs none /sys/fs/cgroup; mkdir /sys/fs/cgroup/cpu;"
+    " mount --move $at /sys/fs/cgroup/cpu",
+    "own": "umount -l -R /sys/fs/cgroup; mount -t tmpfs none /sys/fs/cgroup; mkdir /sys/fs/cgroup/cpu; mount -t cgroup -o cpu none /sys/fs/cgroup/cpu",
+    "hidden": "mount --bind {group} /sys/fs/cgroup/cpu",
+}
+
+
+@pytest.mark.parametrize(("namespace", "sees"), [("host", {"1.26.11", "1.27.4"}), ("own", {"1.25.14", "1.26.11", "1.27.4"}), ("hidden", set())])
+def test_container(programs: dict[Build, Path], outer: dict[str, Path], tmp_path: Path, namespace: str, sees: set[str]) -> None:
+    group = outer["cpu"] / "inner"
+    (group / "cpu.cfs_quota_us").write_text("150000")
+    script = "set -e; " + MOUNTS[namespace].format(group=group) + '; exec "$0"'
+    unshare = ["unshare", "--mount", *(["--cgroup"] if namespace == "own" else []), "sh", "-c", script]
+    builds = [build for build in BUILDS if build.release >= "1.25" and build.line >= "1.25"]
+    with ExitStack() as stack:
+        started = [
+            stack.enter_context(running(*unshare, programs[build], env={"PATH": os.defpath, "TMPDIR": str(tmp_path)}, groups=(group,))) for build in builds
+        ]
+        rows = info(tmp_path, pids=[program.pid for program in started])
+        looked = [looks_into(program.pid) for program in started]
+    assert {build.release for build, directory in zip(builds, looked, strict=True) if directory} == sees
+    for program, row, directory in zip(started, rows, looked, strict=True):
+        assert row["expected_gomaxprocs"] == program.gomaxprocs
+        assert row["effective"]["cpus"] == 1.5
+        assert row["go_visible"]["cpus"] == (1.5 if directory else None)
+        assert directory in ("", row["go_visible"]["directory"])
 
 
 def test_what_cannot_be_looked_at(tmp_path: Path) -> None:
