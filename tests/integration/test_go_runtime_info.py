@@ -57,7 +57,7 @@ class Running(NamedTuple):
 
 
 @contextmanager
-def running(*argv: "str | Path", env: "Mapping[str, str] | None" = None, mask: "list[int] | None" = None, groups: "tuple[Path, ...]" = ()) -> Iterator[Running]:
+def running(*argv: str | Path, env: Mapping[str, str] | None = None, mask: list[int] | None = None, groups: tuple[Path, ...] = ()) -> Iterator[Running]:
     """A program with this environment alone, on these CPUs, in these cgroups, until the block ends."""
 
     def enter() -> None:
