@@ -134,11 +134,13 @@ def outer() -> Iterator[dict[str, Path]]:
     """A cgroup of v1 for each of cpu, cpuacct and memory, with another one inside; both are removed."""
     name = f"gohost-test-{os.getpid()}"
     made = {controller: CGROUPS / controller / name for controller in ("cpu", "cpuacct", "memory")}
+    if not all((path.parent / "tasks").exists() for path in made.values()):
+        pytest.skip("there is no cgroup v1 here; v2 needs a virtual machine")
     try:
         for path in made.values():
             (path / "inner").mkdir(parents=True)
     except OSError as error:
-        pytest.skip(f"no cgroup v1 can be made here ({error}); v2 needs a virtual machine")
+        pytest.skip(f"no cgroup can be made here: {error}")
     yield made
     for path in made.values():
         for group in (path / "inner", path):
