@@ -7,7 +7,7 @@ from typing import Dict, List, Optional, Tuple, Union
 
 from ..binaries.parse import release
 from . import predict
-from .model import Bound, Observed, Used
+from .model import Bound, Observed, Prediction, Used
 from .quantities import gomemlimit, human
 
 HEADROOM = 0.9  # of the memory limit for the Go runtime's own; the rest is for the program's code, C, and the kernel
@@ -84,7 +84,7 @@ def warnings(seen: Observed, used: Optional[Used] = None, headroom: float = HEAD
     """What a person should know, a sentence each; the worst first."""
     found = []
     if seen.prediction is not None:
-        found += _memory(seen, headroom) + _cpu(seen)
+        found += _memory(seen, headroom) + _cpu(seen, seen.prediction)
     if used is not None:
         kills = used.events.get("oom_kill", 0)
         if kills:
@@ -95,9 +95,8 @@ def warnings(seen: Observed, used: Optional[Used] = None, headroom: float = HEAD
     return found
 
 
-def _cpu(seen: Observed) -> List[str]:
-    prediction, bound = seen.prediction, seen.effective.cpus
-    assert prediction is not None
+def _cpu(seen: Observed, prediction: Prediction) -> List[str]:
+    bound = seen.effective.cpus
     given, wished = seen.environment.get("GOMAXPROCS"), wished_procs(seen)
     found = []
     if given and prediction.cause != "environment":
@@ -107,7 +106,7 @@ def _cpu(seen: Observed) -> List[str]:
         if prediction.cause == "environment":
             found.append(f"{text}: GOMAXPROCS={given} is too much, {wished} fits.")
         else:
-            found.append(f"{text}: {_reason(seen)}. Set GOMAXPROCS={wished}.")
+            found.append(f"{text}: {_reason(seen, prediction)}. Set GOMAXPROCS={wished}.")
     return found
 
 
@@ -117,10 +116,9 @@ def _allowed(seen: Observed, bound: Optional[Bound]) -> str:
     return f"{bound.value:g} ({bound.node.path})"
 
 
-def _reason(seen: Observed) -> str:
-    assert seen.prediction is not None
-    if seen.prediction.off:
-        return _OFF[seen.prediction.off]
+def _reason(seen: Observed, prediction: Prediction) -> str:
+    if prediction.off:
+        return _OFF[prediction.off]
     if seen.bug:
         return "Go 1.25 looks into the wrong directory where the cgroup mount has another root than / (golang/go#76390)"
     return "it reads the quota of its own cgroup only, not of those above"

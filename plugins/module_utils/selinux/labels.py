@@ -206,8 +206,9 @@ class LocalLabels(Labels):
         """A policy that knows nothing but these targets, all with one context."""
         rows = "".join(f"{record.target} {FTYPES[record.ftype].flag} system_u:object_r:some_t:s0\n" for record in records)
         texts = {"": rows, ".homedirs": "", ".local": "", ".subs": subs, ".subs_dist": subs_dist}
-        with self._specified(texts) as specification, self._selinux().policy(specification, validate) as policy:
-            yield policy
+        with contextlib.ExitStack() as stack:
+            specification = stack.enter_context(self._specified(texts))
+            yield stack.enter_context(self._selinux().policy(specification, validate))
 
     def _compared(self, paths: Iterable[str], rules: Rules, force: bool) -> List[Relabel]:
         starts = self._starts(paths)

@@ -3,7 +3,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """From what is wished of a policy and what is seen of it to what must change. Pure."""
 
-from typing import Any, Dict, Iterable, List, NamedTuple, Optional, Sequence, Tuple
+from typing import Any, Dict, Iterable, List, NamedTuple, Optional, Sequence, Tuple, cast
 
 from ..errors import GoHostError
 from ..plan import Plan, Step, Value
@@ -48,9 +48,7 @@ class Edit(NamedTuple):
 
     @property
     def record(self) -> Record:
-        found = self.after if self.after is not None else self.before
-        assert found is not None
-        return found
+        return cast(Record, self.before if self.after is None else self.after)
 
     @property
     def step(self) -> Step:

@@ -174,7 +174,8 @@ def _manifest(site: Site, tree: str, version: str, candidate: Candidate, unpacke
     if site.state.go_env:
         replace(host, site.layout, path, manifests.go_env(go_env, site.state.go_env).encode())
     top = host.stat(tree)
-    assert top is not None
+    if top is None:
+        raise GoHostError("this tree has gone while it was made", tree, "Does something else change it?")
     return Manifest(
         version=version,
         arch=site.arch,

@@ -133,7 +133,7 @@ def test_tree_digest_is_of_what_may_not_change(tmp_path: pathlib.Path) -> None:
         lambda: (tmp_path / "a").chmod(0o700),
         lambda: tmp_path.chmod(0o711),
         lambda: (tmp_path / "a/new").write_text(""),
-        lambda: (tmp_path / "a/settings").rmdir(),
+        (tmp_path / "a/settings").rmdir,
         lambda: (tmp_path / "a/settings").write_text("in another directory"),
         lambda: (tmp_path / "a/new").rename(tmp_path / "new"),
         lambda: (tmp_path / "link").symlink_to("a"),
