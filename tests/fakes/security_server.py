@@ -27,13 +27,14 @@ class FakeSecurityServer(SecurityServer):
         whys: Optional[Mapping[str, Why]] = None,
         customizable_types: Sequence[str] = (),
         files: Optional[Mapping[Tuple[str, int], str]] = None,
+        ports: Optional[Mapping[Tuple[str, int], str]] = None,
     ) -> None:
         self.rules = {key: set(text.split()) for key, text in (rules or {}).items()}
         self.silent_rules = {key: set(text.split()) for key, text in (silent_rules or {}).items()}
         self.types = set(types.split()) | {name for key in self.rules for name in key.split()[:2]}
         self.booleans, self.whys = booleans or {}, whys
         self.labels, self.defaults = labels or {}, defaults or {}
-        self.customizable_types, self.files = customizable_types, files or {}
+        self.customizable_types, self.files, self.ports = customizable_types, files or {}, ports or {}
 
     def mode(self) -> str:
         return "enforcing"
@@ -58,6 +59,9 @@ class FakeSecurityServer(SecurityServer):
 
     def boolean(self, name: str) -> Optional[bool]:
         return self.booleans.get(name)
+
+    def port(self, protocol: str, number: int) -> str:
+        return self.ports.get((protocol, number), "")
 
     def label(self, path: str) -> str:
         return self.labels.get(path, "")

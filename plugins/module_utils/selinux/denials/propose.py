@@ -280,7 +280,9 @@ def _port(denial: Denial, server: SecurityServer) -> Optional[Proposal]:
     binds = "name_bind" in denial.permissions
     if not denial.port or not denial.protocol or not (binds or "name_connect" in denial.permissions):
         return None
-    present = denial.object_type
+    present, record = denial.object_type, server.port(denial.protocol, denial.port)
+    if record not in ("", present) and _allowed(server, denial, record):
+        return Proposal("none", f"{denial.protocol} {denial.port} is {record} by now, which the domain may use: it has been cured since.")
     if not binds and present not in _FREE_PORTS:
         return None  # whose port it is stays true; that the domain may go there is for a boolean or a rule to say
     if not binds:

@@ -9,6 +9,8 @@ import os
 from typing import Any, Dict, FrozenSet, Iterable, List, NamedTuple, Optional, Tuple
 
 _SELINUXFS = "/sys/fs/selinux"
+_CONFIG = "/etc/selinux/config"
+_STORES = "/var/lib/selinux"
 _CTX_FILE = 0  # SELABEL_CTX_FILE of <selinux/label.h>
 
 
@@ -55,6 +57,10 @@ class SecurityServer(abc.ABC):
         """State of a boolean; None where there is none of this name."""
 
     @abc.abstractmethod
+    def port(self, protocol: str, number: int) -> str:
+        """Type that an administrator's record gives a port, "" where there is none."""
+
+    @abc.abstractmethod
     def label(self, path: str) -> str:
         """Context of a file, "" where nothing is there or it has none."""
 
@@ -91,11 +97,16 @@ class LocalSecurityServer(SecurityServer):
         return "enforcing" if _read(f"{_SELINUXFS}/enforce") == "1" else "permissive"
 
     def silent(self) -> Optional[bool]:
-        kind = next((line.partition("=")[2].strip() for line in _read("/etc/selinux/config").splitlines() if line.startswith("SELINUXTYPE=")), "")
-        for store in (f"/var/lib/selinux/{kind}/active", f"/etc/selinux/{kind}/modules/active"):
-            if kind and os.path.isdir(store):
-                return not os.path.exists(f"{store}/disable_dontaudit")
-        return None
+        store = _store()
+        return not os.path.exists(f"{store}/disable_dontaudit") if store else None
+
+    def port(self, protocol: str, number: int) -> str:
+        # As libsemanage writes them: portcon tcp 8081 system_u:object_r:http_port_t:s0
+        for words in (line.split() for line in _read(f"{_store()}/ports.local").splitlines()):
+            low, _dash, high = words[2].partition("-") if len(words) == 4 and words[:2] == ["portcon", protocol] else ("", "", "")
+            if low.isdigit() and int(low) <= number <= int(high or low):
+                return words[3].split(":")[2] if words[3].count(":") > 1 else ""
+        return ""
 
     def access(self, source: str, target: str, tclass: str) -> Optional[Access]:
         key = (source, target, tclass)
@@ -209,6 +220,13 @@ class LocalSecurityServer(SecurityServer):
                 if entry.is_dir(follow_symlinks=False) and not os.path.ismount(entry.path):
                     waiting.append(entry.path)
         return found
+
+
+def _store() -> str:
+    """Directory of the store in force, "" where there is none; the second is that of libsemanage before 2.4."""
+    kind = next((line.partition("=")[2].strip() for line in _read(_CONFIG).splitlines() if line.startswith("SELINUXTYPE=")), "")
+    places = (f"{_STORES}/{kind}/active", f"/etc/selinux/{kind}/modules/active")
+    return next((place for place in places if kind and os.path.isdir(place)), "")
 
 
 def _read(path: str) -> str:

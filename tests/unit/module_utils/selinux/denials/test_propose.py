@@ -190,6 +190,12 @@ def test_no_port_type_that_the_domain_may_use() -> None:
     assert propose(port("unreserved_port_t", 9443), server(rules={"goapp_t goapp_exec_t file": "entrypoint"})).kind == "cil"
 
 
+def test_a_port_that_got_its_record_since() -> None:
+    asked = port("unreserved_port_t", 9443)
+    assert "http_port_t by now" in propose(asked, server(ports={("tcp", 9443): "http_port_t"})).why
+    assert propose(asked, server(ports={("tcp", 9443): "transproxy_port_t", ("udp", 9443): "http_port_t"})).kind == "port"
+
+
 HTTPD = "system_u:system_r:httpd_t:s0"
 BOTH = {
     "httpd_t postgresql_port_t tcp_socket": Why("boolean", (("nis_enabled", True), ("httpd_can_network_connect", True), ("httpd_can_network_connect_db", True)))

@@ -64,6 +64,29 @@ def test_mode_and_booleans(kernel: Path) -> None:
     assert server.mode() == "permissive"
 
 
+def test_store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(security_server, "_CONFIG", str(tmp_path / "config"))
+    monkeypatch.setattr(security_server, "_STORES", str(tmp_path))
+    server = LocalSecurityServer()
+    assert (server.silent(), server.port("tcp", 80)) == (None, "")
+    (tmp_path / "config").write_text("SELINUX=enforcing\nSELINUXTYPE=default\n")
+    store = tmp_path / "default/active"
+    store.mkdir(parents=True)
+    assert (server.silent(), server.port("tcp", 80)) == (True, "")
+    lines = [
+        "# comment",
+        "portcon tcp 8081 system_u:object_r:http_port_t:s0",
+        "portcon udp 20000-20010 system_u:object_r:dns_port_t:s0",
+        "portcon tcp x y",
+        "portcon tcp 1 bad",
+    ]
+    (store / "ports.local").write_text("\n".join(lines) + "\n")
+    (store / "disable_dontaudit").touch()
+    asked = [("tcp", 8081), ("udp", 8081), ("udp", 20000), ("udp", 20010), ("udp", 20011), ("tcp", 1)]
+    assert [server.port(*each) for each in asked] == ["http_port_t", "", "dns_port_t", "dns_port_t", "", ""]
+    assert server.silent() is False
+
+
 def test_without_selinux(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(security_server, "_SELINUXFS", str(tmp_path / "none"))
     server = LocalSecurityServer()
