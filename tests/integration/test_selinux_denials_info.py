@@ -19,7 +19,7 @@ from tests.hosts.host import Host
 from tests.integration.playbook import Play, reached
 from tests.runner.workspace import ROOT
 
-pytestmark = [pytest.mark.vm, pytest.mark.once]
+pytestmark = [pytest.mark.vm, pytest.mark.once, pytest.mark.long]
 INFO, APPLY = "gohost.linux.selinux_denials_info", "gohost.linux.selinux_go_context"
 SERVICE = {
     "name": "denied",
