@@ -21,7 +21,8 @@ from .errors import GoHostError
 
 _AT_FDCWD = -100
 _RENAME_EXCHANGE = 2
-# <selinux/restorecon.h>: RECURSE, XDEV (stay on the file system), SKIP_DIGEST (no security.sehash xattrs).
+# <selinux/restorecon.h>: XDEV stays on the file system. SKIP_DIGEST leaves no digests in attributes; 2.9 does not know it, so IGNORE_DIGEST believes none.
+_RESTORECON_IGNORE_DIGEST = 0x0001
 _RESTORECON_RECURSE = 0x0008
 _RESTORECON_XDEV = 0x0080
 _RESTORECON_SKIP_DIGEST = 0x8000
@@ -416,7 +417,7 @@ class LocalHost(Host):
             selinux = ctypes.CDLL("libselinux.so.1", use_errno=True)
         except OSError:
             raise GoHostError("SELinux is on but its library cannot be loaded", "libselinux.so.1", "Install the distribution's libselinux.") from None
-        flags = _RESTORECON_RECURSE | _RESTORECON_XDEV | _RESTORECON_SKIP_DIGEST
+        flags = _RESTORECON_IGNORE_DIGEST | _RESTORECON_RECURSE | _RESTORECON_XDEV | _RESTORECON_SKIP_DIGEST
         if selinux.selinux_restorecon(os.fsencode(path), ctypes.c_uint(flags)) != 0:
             code = ctypes.get_errno()
             raise OSError(code, f"SELinux labels: {os.strerror(code)}", path)

@@ -466,7 +466,7 @@ def test_relabel_where_selinux_is_on(answer: int, monkeypatch: pytest.MonkeyPatc
     else:
         assert HOST.relabel("/opt/go") is True
     # <selinux/restorecon.h>: recurse, stay on the file system, no digest xattr
-    assert labels.asked == [(b"/opt/go", 0x8 | 0x80 | 0x8000)]
+    assert labels.asked == [(b"/opt/go", 0x1 | 0x8 | 0x80 | 0x8000)]
 
 
 def test_relabel_without_the_library(monkeypatch: pytest.MonkeyPatch) -> None:
