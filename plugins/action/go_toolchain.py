@@ -14,11 +14,11 @@ from ansible.utils.display import Display
 
 from ansible_collections.gohost.linux.plugins.module_utils.errors import GoHostError
 from ansible_collections.gohost.linux.plugins.module_utils.toolchain import archive
-from ansible_collections.gohost.linux.plugins.module_utils.toolchain.candidates import check_digest, first
+from ansible_collections.gohost.linux.plugins.module_utils.toolchain.candidates import check_digest, credentials, first
 from ansible_collections.gohost.linux.plugins.module_utils.toolchain.download import download, get
-from ansible_collections.gohost.linux.plugins.module_utils.toolchain.model import Candidate, HttpSettings, module_version, parse_line, parse_version
+from ansible_collections.gohost.linux.plugins.module_utils.toolchain.model import Candidate, HttpSettings, module_prefix, parse_line, parse_version
 from ansible_collections.gohost.linux.plugins.module_utils.toolchain.options import ARGUMENT_SPEC, RULES
-from ansible_collections.gohost.linux.plugins.module_utils.toolchain.web import Credentials, FetchError
+from ansible_collections.gohost.linux.plugins.module_utils.toolchain.web import FetchError
 from ansible_collections.gohost.linux.plugins.plugin_utils.releases import authority, goproxy, index, official, resolve, sources
 from ansible_collections.gohost.linux.plugins.plugin_utils.releases.cache import DownloadCache, default_dir
 from ansible_collections.gohost.linux.plugins.plugin_utils.releases.model import Digests, Source
@@ -164,7 +164,7 @@ class _Controller:
     def _fetch(self, version: str, arch: str, candidate: Candidate) -> str:
         def verify(path: str) -> None:
             with open(path, "rb") as source:
-                digest = archive.digest(source, candidate.format, f"golang.org/toolchain@{module_version(version, arch)}/")
+                digest = archive.digest(source, candidate.format, module_prefix(version, arch))
             check_digest(candidate, digest)
 
         if candidate.path:
@@ -172,11 +172,10 @@ class _Controller:
                 raise FetchError("no such file on the controller", candidate.path, not_found=True)
             verify(candidate.path)
             return candidate.path
-        credentials = Credentials(candidate.username, candidate.password) if candidate.username else None
         name = f"go{version}.linux-{arch}.{candidate.format}"
 
         def fetch(target: BinaryIO) -> None:
-            download(candidate.url, target, self._settings, credentials, _shown(name))
+            download(candidate.url, target, self._settings, credentials(candidate), _shown(name))
 
         return DownloadCache(self._cache / "downloads").obtain(name, candidate.digests, fetch, verify, origin=candidate.url).path
 

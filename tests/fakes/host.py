@@ -91,31 +91,35 @@ class Fuse:
     def at(self, when: str, number: int) -> bool:
         return self.number == number and self.when == when
 
+    def guarded(self, name: str, real: Callable[..., Any], within: Callable[[str, Tuple[Any, ...]], Tuple[Any, ...]]) -> Callable[..., Any]:
+        """A method of a port that passes the fuse. within: what a call is given that is killed in its middle."""
 
-def fused(kind: type, fuse: Fuse, *arguments: Any) -> Host:
-    """A host of this kind whose every call of the port passes the fuse."""
-
-    def guarded(name: str) -> Callable[..., Any]:
-        real = getattr(kind, name)
-
-        def call(self: Host, *given: Any, **named: Any) -> Any:
-            number = fuse.count(name)
-            if fuse.at("before", number):
-                fuse.die()
-            if fuse.at("within", number):
-                if name == "create":
-                    given = (given[0], given[1], _half(fuse, given[2]))
-                elif name == "remove_tree":
-                    _remove_half(given[0])
-                    fuse.die()
-            result = real(self, *given, **named)
-            if fuse.at("after", number):
-                fuse.die()
+        def call(port: Any, *given: Any, **named: Any) -> Any:
+            number = self.count(name)
+            if self.at("before", number):
+                self.die()
+            if self.at("within", number):
+                given = within(name, given)
+            result = real(port, *given, **named)
+            if self.at("after", number):
+                self.die()
             return result
 
         return call
 
-    methods = {name: guarded(name) for name in Host.__abstractmethods__ if name != "lock"}
+
+def fused(kind: type, fuse: Fuse, *arguments: Any) -> Host:
+    """A host of this kind whose every call of the port passes the fuse."""
+
+    def within(name: str, given: Tuple[Any, ...]) -> Tuple[Any, ...]:
+        if name == "create":
+            return (given[0], given[1], _half(fuse, given[2]))
+        if name == "remove_tree":
+            _remove_half(given[0])
+            fuse.die()
+        return given
+
+    methods = {name: fuse.guarded(name, getattr(kind, name), within) for name in Host.__abstractmethods__ if name != "lock"}
 
     @contextlib.contextmanager
     def lock(self: Host, path: str, timeout: float) -> Iterator[None]:

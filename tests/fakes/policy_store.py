@@ -217,19 +217,6 @@ class KeptLabels(FakeLabels):
             self.step("labelled")
 
 
-def _guarded(fuse: Fuse, name: str, real: Callable[..., Any]) -> Callable[..., Any]:
-    def call(self: Any, *given: Any, **named: Any) -> Any:
-        number = fuse.count(name)
-        if fuse.at("before", number):
-            fuse.die()
-        result = real(self, *given, **named)
-        if fuse.at("after", number):
-            fuse.die()
-        return result
-
-    return call
-
-
 def _steps(fuse: Fuse) -> Callable[[Any, str], None]:
     def step(self: Any, name: str) -> None:
         if fuse.at("before", fuse.count(name)):
@@ -240,7 +227,7 @@ def _steps(fuse: Fuse) -> Callable[[Any, str], None]:
 
 def fused_store(fuse: Fuse, base: str) -> FakePolicyStore:
     """A store whose every call of the port, and every step of a commit, passes the fuse."""
-    methods: Dict[str, Any] = {name: _guarded(fuse, name, getattr(FakePolicyStore, name)) for name in PolicyStore.__abstractmethods__}
+    methods: Dict[str, Any] = {name: fuse.guarded(name, getattr(FakePolicyStore, name), lambda name, given: given) for name in PolicyStore.__abstractmethods__}
     made: FakePolicyStore = type("FusedStore", (FakePolicyStore,), dict(methods, step=_steps(fuse)))(base)
     return made
 

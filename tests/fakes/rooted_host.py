@@ -1,7 +1,7 @@
 # Copyright (c) 2026 the gohost.linux authors
 # GNU General Public License v3.0 or later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A host whose root is a directory, with processes, cgroups and units that a test writes there."""
+"""Hosts whose root is a directory."""
 
 import os
 from pathlib import Path
@@ -12,22 +12,44 @@ from tests.fakes import elf
 from tests.fakes.cgroups import V2
 
 
-class RootedHost(LocalHost):
-    """units: what systemctl shows, by unit; without any there is no systemd."""
+class Rooted(LocalHost):
+    """A host whose root is a directory."""
 
-    def __init__(self, root: Path, mountinfo: str = V2, online: str = "0-7") -> None:
+    def __init__(self, root: Path) -> None:
         self.root = str(root)
-        self.units: Dict[str, str] = {}
         self.asked: List[List[str]] = []
-        self.mountinfo = mountinfo
-        self.write("/proc/self/mountinfo", mountinfo)
-        self.write("/sys/devices/system/cpu/online", f"{online}\n")
-        self.link("/proc/self/ns/cgroup", "cgroup:[4026531835]")
 
     def write(self, path: str, content: "str | bytes") -> None:
         there = Path(self.root + path)
         there.parent.mkdir(parents=True, exist_ok=True)
         there.write_bytes(content if isinstance(content, bytes) else content.encode())
+
+    def stat(self, path: str) -> Optional[FileStat]:
+        return super().stat(path if path.startswith(self.root) else self.root + path)
+
+    def real(self, path: str) -> str:
+        return super().real(path if path.startswith(self.root) else self.root + path)
+
+    def listing(self, path: str) -> List[str]:
+        return super().listing(self.root + path)
+
+    def read(self, path: str, limit: int = 64 << 20) -> bytes:
+        return super().read(self.root + path, limit)
+
+    def open(self, path: str) -> BinaryIO:
+        return super().open(self.root + path)
+
+
+class RootedHost(Rooted):
+    """With processes, cgroups and units that a test writes there. units: what systemctl shows, by unit; without any there is no systemd."""
+
+    def __init__(self, root: Path, mountinfo: str = V2, online: str = "0-7") -> None:
+        super().__init__(root)
+        self.units: Dict[str, str] = {}
+        self.mountinfo = mountinfo
+        self.write("/proc/self/mountinfo", mountinfo)
+        self.write("/sys/devices/system/cpu/online", f"{online}\n")
+        self.link("/proc/self/ns/cgroup", "cgroup:[4026531835]")
 
     def link(self, path: str, target: str) -> None:
         there = Path(self.root + path)
@@ -66,18 +88,3 @@ class RootedHost(LocalHost):
         names = argv[argv.index("--") + 1 :]
         shown = [self.units.get(name, f"Id={name}\nLoadState=not-found\nMainPID=0") for name in names]
         return CommandResult(tuple(argv), 0, "\n\n".join(shown) + "\n", "")
-
-    def stat(self, path: str) -> Optional[FileStat]:
-        return super().stat(path if path.startswith(self.root) else self.root + path)
-
-    def real(self, path: str) -> str:
-        return super().real(path if path.startswith(self.root) else self.root + path)
-
-    def listing(self, path: str) -> List[str]:
-        return super().listing(self.root + path)
-
-    def read(self, path: str, limit: int = 64 << 20) -> bytes:
-        return super().read(self.root + path, limit)
-
-    def open(self, path: str) -> BinaryIO:
-        return super().open(self.root + path)

@@ -10,6 +10,7 @@ from typing import Any, Callable, Dict, List, Mapping, Optional
 from ..errors import GoHostError
 from .model import FTYPES, PERMISSIVE, Boolean, Fcontext, ModuleWish, Port, Restore, Scope, Wanted
 
+_PROTO = dict(type="str", choices=["tcp", "udp", "sctp", "dccp"])
 _STATE = dict(type="str", choices=["present", "absent"], default="present")
 # What libsemanage takes for a module's name (libsemanage/src/modules.c), and CIL for any identifier.
 _MODULE = re.compile(r"[A-Za-z][A-Za-z0-9_.-]*\Z", re.ASCII)
@@ -42,7 +43,7 @@ ARGUMENT_SPEC: Dict[str, Any] = dict(
         elements="dict",
         default=[],
         options=dict(
-            proto=dict(type="str", choices=["tcp", "udp", "sctp", "dccp"], required=True),
+            proto=dict(_PROTO, required=True),
             port=dict(type="str", required=True),
             setype=dict(type="str"),
             selevel=dict(type="str", default="s0"),
@@ -84,7 +85,7 @@ ARGUMENT_SPEC: Dict[str, Any] = dict(
             equivalences=dict(type="dict", options=dict(prefix=dict(type="str", required=True))),
             ports=dict(
                 type="dict",
-                options=dict(setype=dict(type="str"), proto=dict(type="str", choices=["tcp", "udp", "sctp", "dccp"])),
+                options=dict(setype=dict(type="str"), proto=_PROTO),
                 required_one_of=[("setype", "proto")],
             ),
             booleans=dict(type="dict", options=dict(prefix=dict(type="str", required=True))),

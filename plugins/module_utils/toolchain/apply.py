@@ -14,13 +14,13 @@ from ..host import Host, explained
 from ..plan import Step
 from . import archive
 from . import manifest as manifests
-from .candidates import check_digest, first, origin
+from .candidates import check_digest, credentials, first, origin
 from .download import download
-from .model import Candidate, HttpSettings, Layout, Manifest, Provenance, State, module_version, new_of
+from .model import Candidate, HttpSettings, Layout, Manifest, Provenance, State, module_prefix, new_of
 from .parse import render_state, version_file
 from .plan import Decision
 from .store import directories, discard, replace
-from .web import Credentials, FetchError
+from .web import FetchError
 
 _MIB = 1 << 20
 
@@ -100,7 +100,7 @@ def _stage(site: Site, version: str, candidates: Sequence[Candidate]) -> Tuple[M
                 source, transferred = _open(site, candidate, stack)
                 size = archive.unpacked_size(source, candidate.format)
                 if _short(host, layout, size):  # a broken archive may claim any size
-                    check_digest(candidate, archive.digest(source, candidate.format, _prefix(version, site.arch)))
+                    check_digest(candidate, archive.digest(source, candidate.format, module_prefix(version, site.arch)))
                     _need(host, layout, size)
                 host.mkdir(tree, 0o755)
                 unpacked = _unpack(site, source, tree, candidate, version)
@@ -132,8 +132,7 @@ def _open(site: Site, candidate: Candidate, stack: contextlib.ExitStack) -> Tupl
         if total is not None and have <= _MIB:
             _need(host, layout, total - have)
 
-    credentials = Credentials(candidate.username, candidate.password) if candidate.username else None
-    done = download(candidate.url, target, site.settings, credentials, room_for_it)
+    done = download(candidate.url, target, site.settings, credentials(candidate), room_for_it)
     target.seek(0)
     return target, done.transferred
 
@@ -151,14 +150,10 @@ def _need(host: Host, layout: Layout, size: int) -> None:
         raise OSError(errno.ENOSPC, short, layout.root)
 
 
-def _prefix(version: str, arch: str) -> str:
-    return f"golang.org/toolchain@{module_version(version, arch)}/"
-
-
 def _unpack(site: Site, source: BinaryIO, tree: str, candidate: Candidate, version: str) -> archive.Unpacked:
     if candidate.format == "tar.gz":
         return archive.unpack_tar(site.host, source, tree)
-    return archive.unpack_zip(site.host, source, tree, _prefix(version, site.arch))
+    return archive.unpack_zip(site.host, source, tree, module_prefix(version, site.arch))
 
 
 def _check_version(host: Host, tree: str, version: str) -> None:

@@ -3,11 +3,11 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Which of several candidates serves: the same walk where the host fetches and where the controller does."""
 
-from typing import Callable, Iterable, List, TypeVar
+from typing import Callable, Iterable, List, Optional, TypeVar
 
 from ..errors import GoHostError
 from .model import Candidate
-from .web import FetchError, redact
+from .web import Credentials, FetchError, redact
 
 Had = TypeVar("Had")
 
@@ -31,6 +31,10 @@ def check_digest(candidate: Candidate, digest: str) -> None:
     if digest not in candidate.digests:
         found = f"the archive has {digest}, {candidate.authority} says {' or '.join(candidate.digests)}"
         raise GoHostError("digest differs", found, "Do not use this archive: find out who changed it.")
+
+
+def credentials(candidate: Candidate) -> Optional[Credentials]:
+    return Credentials(candidate.username, candidate.password) if candidate.username else None
 
 
 def origin(candidate: Candidate) -> str:

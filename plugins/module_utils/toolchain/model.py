@@ -94,6 +94,11 @@ def module_version(version: str, arch: str) -> str:
     return f"v0.0.1-go{version}.linux-{goarch(arch)}"
 
 
+def module_prefix(version: str, arch: str) -> str:
+    """How every name in that module's zip begins."""
+    return f"golang.org/toolchain@{module_version(version, arch)}/"
+
+
 class Candidate(NamedTuple):
     """A place where an archive may be had, and what it must be: made on the controller, tried in turn on the host."""
 

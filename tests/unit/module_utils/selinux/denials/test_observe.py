@@ -5,45 +5,33 @@
 
 import json
 from pathlib import Path
-from typing import Any, BinaryIO, Dict, List, Optional
+from typing import Any, Dict, List
 
 import pytest
 
 from ansible_collections.gohost.linux.plugins.module_utils.errors import GoHostError
-from ansible_collections.gohost.linux.plugins.module_utils.host import CommandResult, FileStat, LocalHost
+from ansible_collections.gohost.linux.plugins.module_utils.host import CommandResult
 from ansible_collections.gohost.linux.plugins.module_utils.selinux.denials import observe
 from ansible_collections.gohost.linux.plugins.module_utils.selinux.denials.model import Denial, Group
 from ansible_collections.gohost.linux.plugins.module_utils.selinux.denials.observe import Units, Wish, read, with_paths
+from tests.fakes.rooted_host import Rooted
 from tests.fakes.security_server import FakeSecurityServer
 
 
-class Machine(LocalHost):
-    """A host whose root is a directory, and whose programs answer by their first word."""
+class Machine(Rooted):
+    """Its programs answer by their first word."""
 
     def __init__(self, root: Path, **programs: str) -> None:
-        self.root, self.programs, self.asked = str(root), programs, []  # type: str, Dict[str, str], List[List[str]]
+        super().__init__(root)
+        self.programs = programs
 
-    def write(self, path: str, *lines: str) -> None:
-        there = Path(self.root + path)
-        there.parent.mkdir(parents=True, exist_ok=True)
-        there.write_bytes("".join(f"{line}\n" for line in lines).encode("utf-8", "surrogateescape"))
+    def lines(self, path: str, *lines: str) -> None:
+        self.write(path, "".join(f"{line}\n" for line in lines).encode("utf-8", "surrogateescape"))
 
     def run(self, argv: List[str]) -> CommandResult:
         self.asked.append(argv)
         found = self.programs.get(argv[0])
         return CommandResult(tuple(argv), 127 if found is None else 0, found or "", "")
-
-    def stat(self, path: str) -> Optional[FileStat]:
-        return super().stat(self.root + path)
-
-    def listing(self, path: str) -> List[str]:
-        return super().listing(self.root + path)
-
-    def read(self, path: str, limit: int = 64 << 20) -> bytes:
-        return super().read(self.root + path, limit)
-
-    def open(self, path: str) -> BinaryIO:
-        return super().open(self.root + path)
 
 
 LOG = "/var/log/audit/audit.log"
@@ -60,10 +48,10 @@ def ports(denials: List[Denial]) -> List[int]:
 
 def test_rotated_logs_as_far_back_as_needed(tmp_path: Path) -> None:
     host = Machine(tmp_path)
-    host.write(LOG, "type=DAEMON_ROTATE msg=audit(400.000:1): op=rotate", avc(401, 1))
+    host.lines(LOG, "type=DAEMON_ROTATE msg=audit(400.000:1): op=rotate", avc(401, 1))
     for number, at in ((1, 300), (2, 200), (10, 100)):
-        host.write(f"{LOG}.{number}", avc(at, number * 10), avc(at + 1, number * 10 + 1))
-    host.write(f"{LOG}.bak", avc(402, 99))
+        host.lines(f"{LOG}.{number}", avc(at, number * 10), avc(at + 1, number * 10 + 1))
+    host.lines(f"{LOG}.bak", avc(402, 99))
     found, sources = read(host, "audit", None, 201)
     assert (ports(found), sources) == ([21, 10, 11, 1], [LOG, f"{LOG}.1", f"{LOG}.2"])
     assert ports(read(host, "audit", None, 0)[0]) == [100, 101, 20, 21, 10, 11, 1]
@@ -72,15 +60,15 @@ def test_rotated_logs_as_far_back_as_needed(tmp_path: Path) -> None:
 
 def test_auditd_says_where_its_log_is(tmp_path: Path) -> None:
     host = Machine(tmp_path)
-    host.write("/etc/audit/auditd.conf", "#log_file = /x", "local_events = yes", "log_file = /srv/audit/host.log")
-    host.write("/srv/audit/host.log", avc(5, 7))
+    host.lines("/etc/audit/auditd.conf", "#log_file = /x", "local_events = yes", "log_file = /srv/audit/host.log")
+    host.lines("/srv/audit/host.log", avc(5, 7))
     assert read(host, "audit", None, 0) == (read(host, "audit", "/srv/audit/host.log", 0)[0], ["/srv/audit/host.log"])
 
 
 def test_lines_of_other_events_are_dropped_at_once(tmp_path: Path) -> None:
     host = Machine(tmp_path)
     call = 'type=SYSCALL msg=audit(5.000:{}): arch=c000003e syscall=49 success=no exit={} exe="/opt/goapp" subj=a:b:goapp_t:s0 key=(null)'
-    host.write(LOG, call.format(4, -2), avc(5, 7), call.format(5, -13), call.format(6, -13), call.format(7, 3), "\udcff\udcfe", "type=AVC msg=audit(x)")
+    host.lines(LOG, call.format(4, -2), avc(5, 7), call.format(5, -13), call.format(6, -13), call.format(7, 3), "\udcff\udcfe", "type=AVC msg=audit(x)")
     found, _sources = read(host, "audit", None, 0)
     assert [(denial.kind, denial.executable) for denial in found] == [("avc", "/opt/goapp"), ("hidden", "/opt/goapp")]
 
@@ -88,13 +76,13 @@ def test_lines_of_other_events_are_dropped_at_once(tmp_path: Path) -> None:
 def test_only_the_last_lines_are_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     host = Machine(tmp_path)
     monkeypatch.setattr(observe, "_MOST_LINES", 3)
-    host.write(LOG, *(avc(number, number) for number in range(1, 10)))
+    host.lines(LOG, *(avc(number, number) for number in range(1, 10)))
     assert ports(read(host, "audit", None, 0)[0]) == [7, 8, 9]
 
 
 def test_a_line_without_end(tmp_path: Path) -> None:
     host = Machine(tmp_path)
-    host.write(LOG, "x" * (1 << 18) + avc(1, 1), avc(2, 2))
+    host.lines(LOG, "x" * (1 << 18) + avc(1, 1), avc(2, 2))
     assert ports(read(host, "audit", None, 0)[0]) == [2]
 
 
@@ -108,7 +96,7 @@ def entry(at: int, port: int) -> str:
 def test_the_journal_adds_what_auditd_missed(tmp_path: Path) -> None:
     journal = "\n".join([entry(10, 1), entry(11, 2), json.dumps(dict(_TRANSPORT="kernel", MESSAGE="usb 1-1: new device"))])
     host = Machine(tmp_path, journalctl=journal, dmesg="not asked")
-    host.write(LOG, avc(11, 2), avc(12, 3))
+    host.lines(LOG, avc(11, 2), avc(12, 3))
     found, sources = read(host, "auto", None, 10.5)
     assert (sorted(ports(found)), sources) == ([2, 3], [LOG, "journal"])
     assert [argv[0] for argv in host.asked] == ["journalctl"] and "--since=@10" in host.asked[0]
@@ -125,7 +113,7 @@ def test_the_kernels_buffer_where_there_is_no_journal(tmp_path: Path) -> None:
 
 def test_a_file_of_the_kernels_log(tmp_path: Path) -> None:
     host = Machine(tmp_path)
-    host.write(
+    host.lines(
         "/root/kern.log", f"Nov 21 15:00:00 web1 kernel: [   12.345678] audit: type=1400 audit(50.000:3): {BODY.format(port=8081)}", "Nov 21 web1 sshd: x"
     )
     assert ports(read(host, "auto", "/root/kern.log", 0)[0]) == [8081]
@@ -214,6 +202,6 @@ SYSTEMD = "/usr/lib/systemd/systemd"
 def test_unit(tmp_path: Path, given: Dict[str, str], unit: str) -> None:
     host = Machine(tmp_path)
     for path, lines in UNITS.items():
-        host.write(path, *lines)
+        host.lines(path, *lines)
     units = Units(host)
     assert units.of(denial(**given)) == unit.split()
