@@ -335,7 +335,7 @@ def _network(wanted: Service) -> Iterator[Tuple[str, List[str]]]:
         rules += [_allow(domain, "node_t", _SOCKETS[proto], "node_bind")] if proto in binding else []
     if "tcp" in listening:
         rules += [_allow(domain, "sysctl_net_t", "dir", "search"), _allow(domain, "sysctl_net_t", "file", _READ_FILE)]  # somaxconn
-        # Go listens by MPTCP since 1.24, and before Linux 6.4 what that accepts carries the kernel's own label (multipath-tcp/mptcp_net-next#320).
+        # Go listens by MPTCP since 1.24, and before Linux 6.5 what it accepts carries the kernel's own label (mptcp_net-next#320, security_mptcp_add_subflow).
         rules.append(_allow(domain, "kernel_t", "tcp_socket", "getattr getopt read setopt shutdown write"))
     yield "sockets", rules
     own = sorted({setype for end, setype in ends if not end.setype})
