@@ -66,7 +66,6 @@ notes:
     one CPU.
   - What is told is of a program's start. Since 1.25 a program with no C(GOMAXPROCS) in its environment follows changes of its quota and affinity.
   - A build says nothing of the C(go) line in C(go.mod), only what follows from it. One older than 1.25 has C(containermaxprocs=0) in DefaultGODEBUG.
-  - For units that do not run, C(EnvironmentFile=) is not read.
 """
 
 EXAMPLES = r"""
@@ -317,10 +316,11 @@ from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.gohost.linux.plugins.module_utils.ansible_host import AnsibleHost
 from ansible_collections.gohost.linux.plugins.module_utils.cgroups import advise
-from ansible_collections.gohost.linux.plugins.module_utils.cgroups.model import Bound, Observed, Pressure, Used
+from ansible_collections.gohost.linux.plugins.module_utils.cgroups.model import Observed, Pressure, Used
 from ansible_collections.gohost.linux.plugins.module_utils.cgroups.observe import Machine, binary, process, unit_programs, units
 from ansible_collections.gohost.linux.plugins.module_utils.cgroups.parse import cpu_text, printable
 from ansible_collections.gohost.linux.plugins.module_utils.cgroups.predict import memory_limit
+from ansible_collections.gohost.linux.plugins.module_utils.cgroups.rows import effective
 from ansible_collections.gohost.linux.plugins.module_utils.cgroups.usage import measure
 from ansible_collections.gohost.linux.plugins.module_utils.errors import GoHostError
 from ansible_collections.gohost.linux.plugins.module_utils.host import explained
@@ -342,17 +342,6 @@ def _go(seen: Observed) -> Optional[Dict[str, Any]]:
     return dict(
         version=build.version, path=build.path, module=module, module_version=version, default_godebug=build.setting("DefaultGODEBUG"), settings=build.shown
     )
-
-
-def _effective(seen: Observed) -> Dict[str, Any]:
-    limits = seen.effective
-    row: Dict[str, Any] = dict(cpuset=cpu_text(limits.cpuset))
-    bounds: Dict[str, Optional[Bound]] = dict(cpus=limits.cpus, memory=limits.memory, memory_high=limits.high, swap=limits.swap, tasks=limits.tasks)
-    for name, bound in bounds.items():
-        row[name] = None if bound is None else bound.value
-        if name in ("cpus", "memory", "tasks"):
-            row[f"{name}_by"] = "" if bound is None else bound.node.path
-    return row
 
 
 def _pressure(pressure: Pressure) -> Dict[str, float]:
@@ -385,7 +374,7 @@ def _row(seen: Observed, used: Optional[Used], headroom: float) -> Dict[str, Any
         go=_go(seen),
         environment=dict(seen.environment),
         cpus_allowed=cpu_text(seen.cpus),
-        effective=_effective(seen),
+        effective=effective(seen.effective),
         expected_gomaxprocs=expected.value if expected else None,
         expected_cause=expected.cause if expected else "",
         quota_ignored=expected.off if expected else "",

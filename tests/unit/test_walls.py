@@ -17,9 +17,9 @@ ON_HOST, ON_CONTROLLER = {"modules"}, {"action", "lookup", "filter", "test", "ca
 DOORS = ON_HOST | ON_CONTROLLER
 TOP_FILES = {"errors", "plan", "host", "ansible_host"}
 DYNAMIC = "dynamic "
-PURE = {"model", "parse", "plan", "file_contexts", "policy", "taken", "elf", "hierarchy", "quantities", "predict", "advise"}
+PURE = {"model", "parse", "plan", "file_contexts", "policy", "taken", "elf", "hierarchy", "quantities", "predict", "configured", "advise", "rows", "directives"}
 # Parts of a room that are a subject of their own, with the same inside.
-SUBROOMS = {("selinux", "denials")}
+SUBROOMS = {("selinux", "denials"), ("cgroups", "limits")}
 # The only files that may ask for a distribution's own bindings, which no package index has.
 BINDINGS = {("selinux", "store"): {"semanage"}, ("selinux", "security_server"): {"selinux"}}
 CORE_BRINGS = {"cryptography", "jinja2", "packaging", "yaml"}  # what ansible-core depends on, so the controller has it

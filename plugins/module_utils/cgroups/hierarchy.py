@@ -4,9 +4,9 @@
 """Which cgroups a process is in, leaf to root, for each resource. Pure."""
 
 import posixpath
-from typing import Iterable, List, Optional, Tuple
+from typing import Callable, Iterable, List, Optional, Sequence, Tuple
 
-from .model import Membership, Mount, Node
+from .model import Bound, Membership, Mount, Node
 
 CPU, CPUACCT, MEMORY, PIDS, CPUSET = "cpu", "cpuacct", "memory", "pids", "cpuset"
 
@@ -70,3 +70,13 @@ def inside(memberships: Iterable[Membership], mounts: Iterable[Mount]) -> Tuple[
         lines.append(line._replace(path=below(line.path, root) or "/"))
         seen = [each._replace(root=below(each.root, root) or "/") if _holds(each, line) else each for each in seen]
     return tuple(lines), tuple(seen)
+
+
+def tightest(nodes: Sequence[Node], read: Callable[[Node], Optional[float]]) -> Optional[Bound]:
+    """The lowest limit along a chain; of equal ones the outermost, which is the one that has to be changed."""
+    found: Optional[Bound] = None
+    for node in nodes:
+        value = read(node)
+        if value is not None and (found is None or value <= found.value):
+            found = Bound(value, node)
+    return found

@@ -160,6 +160,18 @@ class Observed(NamedTuple):
     bug: bool = False
 
 
+class Unit(NamedTuple):
+    """A unit as systemd knows it. pid: 0 where it does not run; chain: its properties, then those of its slices, inner first; pids: in its own cgroup."""
+
+    name: str
+    pid: int
+    executable: str
+    environment: Mapping[str, str]
+    cpus: Tuple[int, ...]
+    chain: Tuple[Mapping[str, str], ...]
+    pids: Tuple[int, ...] = ()
+
+
 class Sample(NamedTuple):
     """What is used at a moment. at: seconds of a clock; cpu: microseconds of the cgroup, or else of the process; memory, tasks: of the cgroup."""
 

@@ -4,33 +4,23 @@
 """Programs on a host: how they were built, where they run, what limits them there."""
 
 import errno
-from typing import Callable, Dict, List, NamedTuple, Optional, Sequence, Tuple
+import fnmatch
+import posixpath
+from typing import Callable, Dict, Iterator, List, Optional, Sequence, Tuple
 
 from ..binaries import observe as binaries
 from ..binaries.model import BuildInfo
-from ..binaries.parse import release
 from ..errors import GoHostError
 from ..host import Host
-from . import hierarchy, parse, predict
-from .model import Bound, Effective, Membership, Node, Observed, Place, Prediction, Program, Sharing
+from . import configured, hierarchy, parse, predict
+from .model import Bound, Effective, Membership, Node, Observed, Place, Sharing, Unit
 
 _PROPERTIES = (
-    "Id,LoadState,MainPID,ControlGroup,ExecStart,Environment,Slice,CPUAffinity,AllowedCPUs,CPUQuotaPerSecUSec,MemoryMax,MemoryHigh,MemorySwapMax,TasksMax"
+    "Id,LoadState,MainPID,ControlGroup,ExecStart,Environment,EnvironmentFiles,Slice,CPUAffinity,"
+    "AllowedCPUs,CPUQuotaPerSecUSec,MemoryMax,MemoryHigh,MemorySwapMax,TasksMax"
 )
 _MOST_CGROUPS = 2000  # that are searched for processes which share a limit
 _SMALL_FILE = 1 << 20
-
-
-class Unit(NamedTuple):
-    """A unit as systemd knows it. pid: 0 where it does not run; chain: its properties, then those of its slices, inner first; pids: in its own cgroup."""
-
-    name: str
-    pid: int
-    executable: str
-    environment: Dict[str, str]
-    cpus: Tuple[int, ...]
-    chain: Tuple[Dict[str, str], ...]
-    pids: Tuple[int, ...]
 
 
 def text(host: Host, path: str) -> Optional[str]:
@@ -110,36 +100,32 @@ def binary(machine: Machine, path: str) -> Observed:
 
 def stopped(machine: Machine, unit: Unit) -> Observed:
     """A unit that does not run, with the limits that systemd would give it."""
-    build: Optional[BuildInfo] = None
-    if unit.executable:
-        try:
-            build = binaries.build_info(machine.host, unit.executable)
-        except (FileNotFoundError, GoHostError):  # told as no Go program; systemd has its own words for a program that is missing
-            build = None
-    found = Observed(unit.name, unit.name, 0, unit.executable, build, unit.environment, unit.cpus, _configured(unit))
-    program = _program(found)
-    if program is None:
-        return found
-    quotas = [parse.time_span(each.get("CPUQuotaPerSecUSec", "")) for each in unit.chain]
-    # Without a quota a service has no cpu cgroup of its own on v1: its process is in that of the slice.
-    quota = next((each for each in quotas if each), None) if machine.version in ("v1", "hybrid") else quotas[0]
-
-    def choose(program: Program) -> Prediction:
-        return predict.gomaxprocs(program, len(unit.cpus), quota)
-
-    releases = {f"{major}.{minor}": choose(Program((major, minor))).value for major, minor in predict.LINES}
-    return found._replace(prediction=choose(program), alone=choose(program._replace(gomaxprocs=None)), releases=releases)
+    return configured.observed(unit, program_of(machine.host, unit.executable), machine.version, machine.online)
 
 
-def _program(found: Observed) -> Optional[Program]:
-    line = release(found.build.version) if found.build is not None else None
-    if line is None or found.build is None:
+def environment_files(host: Host, shown: str) -> Dict[str, str]:
+    """The Go runtime's variables in the files of EnvironmentFile=, as `systemctl show` prints them; they win over Environment= (systemd.exec(5))."""
+    found: Dict[str, str] = {}
+    for line in shown.splitlines():
+        path = line.rpartition(" (")[0]
+        names = [f"{posixpath.dirname(path)}/{name}" for name in host.listing(posixpath.dirname(path)) if fnmatch.fnmatch(name, posixpath.basename(path))]
+        for name in names:
+            found.update(parse.environment_file(text(host, name) or ""))
+    return found
+
+
+def program_of(host: Host, path: str) -> Optional[BuildInfo]:
+    """How the program of a unit was built; None where Go has not, or where it is missing, for which systemd has its own words."""
+    if not path:
         return None
-    return Program(line, found.build.setting("DefaultGODEBUG"), found.environment.get("GOMAXPROCS"), found.environment.get("GODEBUG"))
+    try:
+        return binaries.build_info(host, path)
+    except (FileNotFoundError, GoHostError):
+        return None
 
 
 def _predicted(found: Observed, place: Place, read: predict.Read) -> Observed:
-    program = _program(found)
+    program = configured.program(found)
     if program is None:
         return found
     prediction, alone = (predict.predict(each, place, read) for each in (program, program._replace(gomaxprocs=None)))
@@ -160,7 +146,7 @@ def limits(machine: Machine, memberships: Sequence[Membership]) -> Tuple[Effecti
         found = predict.quota_of(node, lambda path: text(host, path))
         return found.cpus if found is not None else None
 
-    bound = _tightest(memory, read("memory.limit_in_bytes" if v1 else "memory.max"))
+    bound = hierarchy.tightest(memory, read("memory.limit_in_bytes" if v1 else "memory.max"))
     if v1:  # counts what is above this mount, too
         above = parse.keyed(text(host, f"{memory[0].directory}/memory.stat") or "").get("hierarchical_memory_limit")
         least = parse.limit(str(above))
@@ -173,24 +159,14 @@ def limits(machine: Machine, memberships: Sequence[Membership]) -> Tuple[Effecti
         if cpus:
             break
     effective = Effective(
-        cpus=_tightest(machine.chain(hierarchy.CPU, memberships), quota),
+        cpus=hierarchy.tightest(machine.chain(hierarchy.CPU, memberships), quota),
         memory=bound,
-        high=None if v1 else _tightest(memory, read("memory.high")),
-        swap=_tightest(memory, read("memory.memsw.limit_in_bytes" if v1 else "memory.swap.max")),
-        tasks=_tightest(machine.chain(hierarchy.PIDS, memberships), read("pids.max")),
+        high=None if v1 else hierarchy.tightest(memory, read("memory.high")),
+        swap=hierarchy.tightest(memory, read("memory.memsw.limit_in_bytes" if v1 else "memory.swap.max")),
+        tasks=hierarchy.tightest(machine.chain(hierarchy.PIDS, memberships), read("pids.max")),
         cpuset=cpus,
     )
     return effective, memory
-
-
-def _tightest(nodes: Sequence[Node], read: Callable[[Node], Optional[float]]) -> Optional[Bound]:
-    """The lowest limit along a chain; of equal ones the outermost, which is the one that has to be changed."""
-    found: Optional[Bound] = None
-    for node in nodes:
-        value = read(node)
-        if value is not None and (found is None or value <= found.value):
-            found = Bound(value, node)
-    return found
 
 
 def unit_of(memberships: Sequence[Membership]) -> str:
@@ -203,19 +179,25 @@ def unit_of(memberships: Sequence[Membership]) -> str:
 def _sharing(machine: Machine, bound: Optional[Bound], nodes: Sequence[Node], pid: int) -> Sharing:
     if bound is None or not nodes:
         return Sharing()
-    host, own = machine.host, nodes[0].directory
-    elsewhere = beside = seen = 0
-    waiting = [bound.node.directory]
-    while waiting and seen < _MOST_CGROUPS:
-        directory = waiting.pop()
-        seen += 1
-        pids = _pids(host, directory)
-        if directory == own:
-            beside = sum(_resident(host, each) for each in pids if each != pid)
+    elsewhere = beside = 0
+    for directory, pids in occupied(machine.host, bound.node.directory):
+        if directory == nodes[0].directory:
+            beside = sum(_resident(machine.host, each) for each in pids if each != pid)
         else:
-            elsewhere += len(pids)
-        waiting += [f"{directory}/{name}" for name in host.listing(directory) if _is_directory(host, f"{directory}/{name}")]
-    return Sharing(elsewhere + len(waiting), beside)  # cgroups that were not looked into count as others
+            elsewhere += len(pids) if directory else 1
+    return Sharing(elsewhere, beside)
+
+
+def occupied(host: Host, directory: str) -> Iterator[Tuple[str, List[int]]]:
+    """A cgroup and all below it, each with its processes; a last one, "", where there were too many to look into."""
+    waiting, seen = [directory], 0
+    while waiting and seen < _MOST_CGROUPS:
+        here = waiting.pop()
+        seen += 1
+        yield here, _pids(host, here)
+        waiting += [f"{here}/{name}" for name in host.listing(here) if _is_directory(host, f"{here}/{name}")]
+    if waiting:
+        yield "", []
 
 
 def _is_directory(host: Host, path: str) -> bool:
@@ -236,20 +218,20 @@ def units(machine: Machine, names: Sequence[str]) -> List[Unit]:
     if not names:
         return []
     known = _shown(machine.host, names)
-    slices = sorted({each for shown in known for each in slice_chain(shown.get("Slice", ""))})
+    slices = sorted({each for shown in known for each in configured.slice_chain(shown.get("Slice", ""))})
     parents = {shown.get("Id", ""): shown for shown in _shown(machine.host, slices)} if slices else {}
     found = []
     for name, shown in zip(names, known):
         if shown.get("LoadState") != "loaded":
             raise GoHostError("systemd has no such unit", name, f"It says {shown.get('LoadState') or 'nothing'}.")
-        chain = (shown, *(parents.get(each, {}) for each in slice_chain(shown.get("Slice", ""))))
+        chain = (shown, *(parents.get(each, {}) for each in configured.slice_chain(shown.get("Slice", ""))))
         found.append(
             Unit(
                 name=shown.get("Id", name),
                 pid=int(shown.get("MainPID") or 0),
                 executable=parse.exec_path(shown.get("ExecStart", "")),
-                environment=parse.unit_variables(shown.get("Environment", "")),
-                cpus=_unit_cpus(machine, chain),
+                environment={**parse.unit_variables(shown.get("Environment", "")), **environment_files(machine.host, shown.get("EnvironmentFiles", ""))},
+                cpus=configured.cpus(chain, machine.version, machine.online),
                 chain=chain,
                 pids=tuple(_unit_pids(machine, shown.get("ControlGroup", ""))),
             )
@@ -267,24 +249,6 @@ def _shown(host: Host, names: Sequence[str]) -> List[Dict[str, str]]:
     return found
 
 
-def slice_chain(name: str) -> List[str]:
-    """A slice and those that hold it, inner first: a-b.slice, a.slice, -.slice (systemd.slice(5))."""
-    if not name.endswith(".slice"):
-        return []
-    parts = name[: -len(".slice")].split("-") if name != "-.slice" else []
-    return ["-".join(parts[:number]) + ".slice" for number in range(len(parts), 0, -1)] + ["-.slice"]
-
-
-def _unit_cpus(machine: Machine, chain: Sequence[Dict[str, str]]) -> Tuple[int, ...]:
-    masks = [chain[0].get("CPUAffinity", "")]
-    if machine.version == "v2":  # AllowedCPUs= does nothing on v1
-        masks += [each.get("AllowedCPUs", "") for each in chain]
-    cpus = set(machine.online)
-    for mask in masks:
-        cpus &= set(parse.cpu_list(",".join(mask.split()))) or cpus
-    return tuple(sorted(cpus or machine.online))
-
-
 def _unit_pids(machine: Machine, path: str) -> List[int]:
     if not path:
         return []
@@ -294,16 +258,6 @@ def _unit_pids(machine: Machine, path: str) -> List[int]:
         if nodes:
             return _pids(machine.host, nodes[0].directory)
     return []
-
-
-def _configured(unit: Unit) -> Effective:
-    def tightest(name: str, value: Callable[[str], Optional[float]]) -> Optional[Bound]:
-        nodes = [Node(0, each.get("Id", ""), "") for each in unit.chain]
-        values = {node.path: value(each.get(name, "")) for node, each in zip(nodes, unit.chain)}
-        return _tightest(nodes, lambda node: values[node.path])
-
-    memory, high, swap, tasks = (tightest(name, parse.limit) for name in ("MemoryMax", "MemoryHigh", "MemorySwapMax", "TasksMax"))
-    return Effective(tightest("CPUQuotaPerSecUSec", parse.time_span), memory, high, swap, tasks)
 
 
 def unit_programs(machine: Machine, unit: Unit) -> List[Observed]:

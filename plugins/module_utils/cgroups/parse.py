@@ -8,6 +8,7 @@ Documentation/accounting/psi.rst.
 """
 
 import re
+import shlex
 from typing import Any, Dict, Iterable, List, Mapping, Optional, Tuple
 
 from .model import Membership, Mount, Pressure, Quota, Throttling
@@ -145,8 +146,16 @@ def go_variables(environ: bytes) -> Dict[str, str]:
 
 def properties(text: str) -> List[Dict[str, str]]:
     """What `systemctl show` prints for each unit, which empty lines part."""
-    blocks = (block.splitlines() for block in text.strip("\n").split("\n\n"))
-    return [{name: value for name, sign, value in (line.partition("=") for line in block) if sign} for block in blocks if block]
+    return [found for found in (_block(block.splitlines()) for block in text.strip("\n").split("\n\n")) if found]
+
+
+def _block(lines: Iterable[str]) -> Dict[str, str]:
+    found: Dict[str, str] = {}
+    for line in lines:
+        name, sign, value = line.partition("=")
+        if sign:  # some, as EnvironmentFiles, have a line for each value
+            found[name] = f"{found[name]}\n{value}" if name in found else value
+    return found
 
 
 def exec_path(value: str) -> str:
@@ -164,6 +173,24 @@ def unit_variables(value: str) -> Dict[str, str]:
         if sign and name in GO_VARIABLES:
             found[name] = rest
     return found
+
+
+def environment_file(text: str) -> Dict[str, str]:
+    """The variables of the Go runtime in a file of EnvironmentFile= (systemd.exec(5))."""
+    found = {}
+    for line in text.replace("\\\n", "").splitlines():
+        name, sign, value = line.partition("=")
+        if sign and name.strip() in GO_VARIABLES and not line.lstrip().startswith(("#", ";")):
+            found[name.strip()] = "".join(words(value)) if value.lstrip()[:1] in ("'", '"') else re.sub(r"\\(.)", r"\1", value.strip())
+    return found
+
+
+def words(value: str) -> List[str]:
+    """A value of several words, some of them quoted (systemd.syntax(7)); none where a quote has no end, for systemd does not take such a line."""
+    try:
+        return shlex.split(value)
+    except ValueError:
+        return []
 
 
 def time_span(text: str) -> Optional[float]:

@@ -40,6 +40,15 @@ class Amount(NamedTuple):
         return INFINITY if self.number is None else str(self.number)
 
 
+def short(amount: Amount) -> str:
+    """A size as systemd takes it, with the largest suffix that leaves it exact: 512M is 512 MiB (systemd.syntax(7))."""
+    number = amount.number
+    if not number:
+        return str(amount)
+    power = max(each for each in range(len(_SUFFIXES)) if number % (1 << (10 * each)) == 0)
+    return f"{number >> (10 * power)}{_SUFFIXES[power]}"
+
+
 def percent(share: int) -> str:
     """Parts of 10,000 as systemd writes a percentage."""
     return f"{share // 100}.{share % 100:02d}".rstrip("0").rstrip(".") + "%"

@@ -10,7 +10,7 @@ from typing import Optional
 
 import pytest
 
-from ansible_collections.gohost.linux.plugins.module_utils.cgroups import observe
+from ansible_collections.gohost.linux.plugins.module_utils.cgroups import configured, hierarchy, observe
 from ansible_collections.gohost.linux.plugins.module_utils.cgroups.model import Bound, Effective, Node, Observed, Prediction, Sharing
 from ansible_collections.gohost.linux.plugins.module_utils.cgroups.observe import Machine
 from ansible_collections.gohost.linux.plugins.module_utils.errors import GoHostError
@@ -243,9 +243,9 @@ def test_units_that_cannot_be_had(host: RootedHost) -> None:
     ],
 )
 def test_slice_chain(name: str, chain: "list[str]") -> None:
-    assert observe.slice_chain(name) == chain
+    assert configured.slice_chain(name) == chain
 
 
 def test_the_outermost_of_equal_limits_is_named() -> None:
     nodes = [Node(2, path, path) for path in ("/a/b", "/a", "/")]
-    assert observe._tightest(nodes, lambda node: None if node.path == "/" else 5) == Bound(5, nodes[1])
+    assert hierarchy.tightest(nodes, lambda node: None if node.path == "/" else 5) == Bound(5, nodes[1])

@@ -1,0 +1,120 @@
+# Copyright (c) 2026 the gohost.linux authors
+# GNU General Public License v3.0 or later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What systemd calls each limit, since when it has it, and which file of the kernel holds it. Pure.
+
+Versions: "added in" of systemd/systemd:man/systemd.resource-control.xml, systemd.exec.xml and systemd.service.xml.
+v1: what src/core/cgroup.c of v252 translates.
+"""
+
+from typing import Callable, Dict, List, NamedTuple, Optional, Tuple
+
+from .. import quantities
+from ..parse import cfs, cpu_list, cpu_max, limit
+from .model import SCOPE, SERVICE, SLICE
+
+Read = Callable[[str], Optional[str]]  # a file of the unit's cgroup by its name → content, None where it is not there
+ALL = (SERVICE, SLICE, SCOPE)
+CPU, MEMORY, PIDS, IO, CPUSET = "cpu", "memory", "pids", "io", "cpuset"
+V1 = {IO: "blkio"}  # controllers that v1 calls otherwise
+_LARGEST_PAGE = 65536  # memory limits are rounded down to pages
+
+
+class Directive(NamedTuple):
+    """A setting of a unit.
+
+    since: version of systemd. kinds: of units that have it. controller: which does it, "" for none. file, v1: of the cgroup that hold it, "" where none does.
+    at_start: only processes that start from now on have it.
+    """
+
+    option: str
+    name: str
+    since: int
+    kinds: Tuple[str, ...] = ALL
+    controller: str = ""
+    file: str = ""
+    v1: str = ""
+    at_start: bool = False
+
+    @property
+    def shown(self) -> str:
+        """Its property's name in `systemctl show`."""
+        return {"CPUQuota": "CPUQuotaPerSecUSec", "CPUQuotaPeriodSec": "CPUQuotaPeriodUSec"}.get(self.name, self.name)
+
+
+_TABLE = (
+    Directive("memory_min", "MemoryMin", 240, controller=MEMORY, file="memory.min"),
+    Directive("memory_low", "MemoryLow", 231, controller=MEMORY, file="memory.low"),
+    Directive("memory_high", "MemoryHigh", 231, controller=MEMORY, file="memory.high"),
+    Directive("memory_max", "MemoryMax", 231, controller=MEMORY, file="memory.max", v1="memory.limit_in_bytes"),
+    Directive("memory_swap_max", "MemorySwapMax", 232, controller=MEMORY, file="memory.swap.max"),
+    Directive("cpu_quota", "CPUQuota", 213, controller=CPU, file="cpu.max", v1="cpu.cfs_quota_us"),
+    Directive("cpu_quota_period", "CPUQuotaPeriodSec", 242, controller=CPU, v1="cpu.cfs_period_us"),
+    Directive("cpu_weight", "CPUWeight", 232, controller=CPU, file="cpu.weight", v1="cpu.shares"),
+    Directive("allowed_cpus", "AllowedCPUs", 244, controller=CPUSET, file="cpuset.cpus"),
+    Directive("tasks_max", "TasksMax", 227, controller=PIDS, file="pids.max", v1="pids.max"),
+    Directive("io_weight", "IOWeight", 230, controller=IO, file="io.weight", v1="blkio.weight"),
+    Directive("io_read_bandwidth_max", "IOReadBandwidthMax", 230, controller=IO, file="io.max", v1="blkio.throttle.read_bps_device"),
+    Directive("io_write_bandwidth_max", "IOWriteBandwidthMax", 230, controller=IO, file="io.max", v1="blkio.throttle.write_bps_device"),
+    Directive("io_read_iops_max", "IOReadIOPSMax", 230, controller=IO, file="io.max", v1="blkio.throttle.read_iops_device"),
+    Directive("io_write_iops_max", "IOWriteIOPSMax", 230, controller=IO, file="io.max", v1="blkio.throttle.write_iops_device"),
+    Directive("managed_oom_swap", "ManagedOOMSwap", 247, controller=MEMORY),
+    Directive("managed_oom_memory_pressure", "ManagedOOMMemoryPressure", 247, controller=MEMORY),
+    Directive("managed_oom_memory_pressure_limit", "ManagedOOMMemoryPressureLimit", 247, controller=MEMORY),
+    Directive("managed_oom_preference", "ManagedOOMPreference", 248, controller=MEMORY),
+    Directive("oom_policy", "OOMPolicy", 243, (SERVICE, SCOPE)),
+    Directive("oom_score_adjust", "OOMScoreAdjust", 0, (SERVICE,), at_start=True),
+    Directive("limit_nofile", "LimitNOFILE", 0, (SERVICE,), at_start=True),
+    Directive("delegate", "Delegate", 236, (SERVICE, SCOPE), at_start=True),
+    Directive("slice", "Slice", 0, (SERVICE,), at_start=True),
+)
+DIRECTIVES: Dict[str, Directive] = {each.option: each for each in _TABLE}
+
+_FACTORS = {"io_read_bandwidth_max": "rbps", "io_write_bandwidth_max": "wbps", "io_read_iops_max": "riops", "io_write_iops_max": "wiops"}
+
+
+def held(option: str, values: Tuple[str, ...], read: Read, version: int, memory: int) -> bool:
+    """Whether the kernel has a setting of a unit that has a cgroup. version: of the controller's hierarchy; memory: of the machine, bytes.
+
+    True for what no file of a cgroup holds.
+    """
+    directive, value = DIRECTIVES[option], values[-1] if values else ""
+    name = directive.file if version == 2 else directive.v1
+    if not name or option == "cpu_quota_period":  # which shows in the quota
+        return True
+    content = read(name)
+    if option == "cpu_weight" and value == "idle":
+        return (read("cpu.idle") or "").strip() == "1"
+    if content is None:
+        return False
+    if option == "cpu_quota":
+        quota = cpu_max(content) if version == 2 else cfs(content, read("cpu.cfs_period_us") or "")
+        wished = quantities.cpus(value) if value else None
+        have = quota.cpus if quota is not None else None
+        return wished is have is None or (wished is not None and have is not None and abs(have - wished / quantities.MICROSECONDS) < 0.01)
+    if option == "allowed_cpus":
+        return cpu_list(content) == cpu_list(value)
+    if option in ("cpu_weight", "io_weight"):
+        want = int(value) * 1024 // 100 if name == "cpu.shares" else int(value)
+        return str(want) in content.split()
+    if option in _FACTORS:
+        return all(_throttled(line, content, _FACTORS[option], version) for line in values)
+    amount = quantities.count(value) if option == "tasks_max" else quantities.size(value)
+    number = limit(content)
+    if amount.number is None:  # how much a share is of, systemd knows best
+        return (number is None) == amount.infinite
+    return number is not None and 0 <= amount.number - number < (1 if option == "tasks_max" else _LARGEST_PAGE)
+
+
+def _throttled(value: str, content: str, factor: str, version: int) -> bool:
+    number = quantities.size(value.rpartition(" ")[2]).number
+    words: List[str] = content.split()
+    return (f"{factor}={number}" if version == 2 else str(number)) in words
+
+
+def files(option: str, version: int) -> Tuple[str, ...]:
+    """The cgroup's files that tell about a setting, for `held`; the one that holds it first."""
+    directive = DIRECTIVES[option]
+    name = directive.file if version == 2 else directive.v1
+    beside = {"cpu.cfs_quota_us": ("cpu.cfs_period_us",), "cpu.weight": ("cpu.idle",), "cpu.shares": ("cpu.idle",)}
+    return (name, *beside.get(name, ())) if name else ()

@@ -1,0 +1,245 @@
+# Copyright (c) 2026 the gohost.linux authors
+# GNU General Public License v3.0 or later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What a host has of limits: its units with all their files, their cgroups, and our drop-ins."""
+
+import posixpath
+import re
+from typing import Dict, Iterable, List, Mapping, Optional, Sequence, Tuple
+
+from ...errors import GoHostError
+from ...host import Host
+from .. import configured
+from ..model import Membership
+from ..observe import Machine, environment_files, occupied, program_of, text
+from ..parse import exec_path, go_variables, keyed, limit, properties, status
+from .directives import CPU, CPUSET, DIRECTIVES, IO, MEMORY, PIDS, V1, files
+from .model import SERVICE, TEMPLATE, Running, Seen, SeenTarget, Target, UnitState, Wanted, Wish
+
+LASTING, RUNTIME = "/etc/systemd/system", "/run/systemd/system"
+DUE = "/run/gohost.linux-reload-due"  # stands from before the first write until systemd has read what was written
+STAGED = ".gohost-new"  # behind a drop-in's name, so that systemd does not read it
+_PROBE = "gohost"  # an instance to ask a template about
+_CONTROLLERS = (CPU, MEMORY, PIDS, IO, CPUSET)
+_VERSION = re.compile(r"systemd (\d+)")
+_FAMILIES_FIRST = 10  # or a drop-in for one unit would hide that of its family, which has the same name
+_GENERAL = "Id,LoadState,ActiveState,FragmentPath,DropInPaths,NeedDaemonReload,MainPID,ControlGroup,ExecStart,EnvironmentFiles,CPUAffinity"
+_PROPERTIES = ",".join([_GENERAL, *(directive.shown for directive in DIRECTIVES.values())])
+
+
+def dropin(wish: Wish, unit: str = "") -> str:
+    """The path of a wish's drop-in. unit: its canonical name, where systemd knows another one.
+
+    90 comes after what `systemctl set-property` writes, 50-NAME.conf; the same file in /etc hides that in /run, so that one has another name.
+    """
+    number = (95 if wish.runtime else 90) - (_FAMILIES_FIRST if wish.target.family else 0)
+    return f"{RUNTIME if wish.runtime else LASTING}/{unit or wish.target.name}.d/{number}-gohost-limits.conf"
+
+
+def observe(host: Host, wanted: Wanted) -> Seen:
+    """Errors: GoHostError where there is no systemd, or where it does not answer."""
+    if host.stat("/run/systemd/system") is None:
+        hint = "On OpenRC, rc_cgroup_settings in /etc/conf.d/NAME does it (rc-service NAME restart); in a container, limit the container itself."
+        raise GoHostError("systemd does not run this host", wanted.wishes[0].target.name if wanted.wishes else None, hint)
+    machine = Machine(host)
+    units = _units(machine, wanted)
+    controllers = {name: found for name, found in ((name, _controller(machine, name)) for name in _CONTROLLERS) if found is not None}
+    states = {name: _state(machine, shown, _options(name, wanted), controllers) for name, shown in units.named.items()}
+    families = {pattern: tuple(_state(machine, each, _options(pattern, wanted), controllers) for each in shown) for pattern, shown in units.families.items()}
+    slices = {state.name: state for state in states.values() if state.name.endswith(".slice")}
+    return Seen(
+        systemd=_version(host),
+        cgroup=machine.version,
+        controllers=controllers,
+        cpus=machine.online,
+        memory=_least([_memory(host), _root_limit(machine, MEMORY, controllers, "memory.max", "memory.limit_in_bytes")]),
+        tasks=_least([_number(host, "/proc/sys/kernel/pid_max"), _number(host, "/proc/sys/kernel/threads-max")]),
+        oomd=any(host.stat(f"{place}/lib/systemd/systemd-oomd") is not None for place in ("/usr", "")),
+        missing=tuple(sorted({device for device in _devices(wanted) if host.stat(host.real(device)) is None})),
+        due=host.stat(DUE) is not None,
+        targets=tuple(_target(host, wish, states, families) for wish in wanted.wishes),
+        slices=slices,
+        occupants=_occupants(machine, wanted, slices),
+    )
+
+
+class _Units:
+    """What systemctl shows. named: by the name that was asked for; families: of each pattern."""
+
+    def __init__(self, named: Dict[str, Dict[str, str]], families: Dict[str, List[Dict[str, str]]]) -> None:
+        self.named, self.families = named, families
+
+
+def _units(machine: Machine, wanted: Wanted) -> _Units:
+    targets = [wish.target for wish in wanted.wishes]
+    placed = [configured.slice_chain(wish.setting("slice")) for wish in wanted.wishes]
+    own = [configured.slice_chain(target.name) for target in targets if not target.family]
+    names = {probe(target) for target in targets} | {"system.slice", "-.slice"} | {name for chain in placed + own for name in chain}
+    named = _shown(machine.host, sorted(names - {""}))
+    chains = [configured.slice_chain(shown.get("Slice", "")) for shown in named.values()]
+    more = {name for chain in chains for name in chain} - set(named)
+    named.update(_shown(machine.host, sorted(more)))
+    families = {target.pattern: list(_shown(machine.host, [target.pattern]).values()) for target in targets if target.family}
+    return _Units(named, families)
+
+
+def probe(target: Target) -> str:
+    """The unit that tells about a target, "" where none can."""
+    if target.family == TEMPLATE:
+        return target.name.replace("@.", f"@{_PROBE}.")
+    return "" if target.family else target.name
+
+
+def _shown(host: Host, names: Sequence[str]) -> Dict[str, Dict[str, str]]:
+    """name → properties; for a pattern, the names of the units that it matches in systemd's memory."""
+    if not names:
+        return {}
+    answer = host.run(["systemctl", "show", "--no-pager", f"--property={_PROPERTIES}", "--", *names])
+    blocks = properties(answer.stdout)
+    pattern = "*" in names[0]
+    if answer.rc != 0 or (not pattern and len(blocks) != len(names)):
+        raise GoHostError("systemctl show failed", " ".join(names), answer.stderr or "Look at what systemd says about these units.")
+    return {block.get("Id", ""): block for block in blocks} if pattern else dict(zip(names, blocks))
+
+
+def _version(host: Host) -> int:
+    answer = host.run(["systemctl", "--version"])
+    found = _VERSION.match(answer.stdout)
+    if found is None:
+        raise GoHostError("systemctl does not tell its version", answer.stdout.strip() or answer.stderr.strip() or answer.rc, "Is systemd installed whole?")
+    return int(found.group(1))
+
+
+def _controller(machine: Machine, name: str) -> Optional[int]:
+    """The version of the hierarchy that has a controller, 0 where it cannot be written, None where there is none."""
+    version, point = None, ""
+    for mount in machine.mounts:
+        if mount.fstype == "cgroup" and V1.get(name, name) in mount.options:
+            version, point = 1, mount.point
+            break
+        if mount.fstype == "cgroup2" and name in (text(machine.host, f"{mount.point}/cgroup.controllers") or "").split():
+            version, point = 2, mount.point
+    return version if version is None or machine.host.writable(point) else 0
+
+
+def _options(name: str, wanted: Wanted) -> List[str]:
+    """The options that are wished of a unit, or of a family by its pattern."""
+    return [option for wish in wanted.wishes if name in (probe(wish.target), wish.target.pattern) for option in wish.settings]
+
+
+def _state(machine: Machine, shown: Mapping[str, str], options: Iterable[str], controllers: Mapping[str, int]) -> UnitState:
+    host = machine.host
+    paths = [path for path in [shown.get("FragmentPath", ""), *shown.get("DropInPaths", "").split()] if path]
+    pid = int(shown.get("MainPID") or 0)
+    # What is not active may have cgroups, too, for which systemd cares when it likes.
+    path = shown.get("ControlGroup", "") if shown.get("ActiveState") in ("active", "reloading", "activating") else ""
+    everywhere = ((controller, _directory(machine, controller, path)) for controller in controllers)
+    directories = {controller: directory for controller, directory in everywhere if directory}
+    live = {}
+    for option in options:
+        controller = DIRECTIVES[option].controller
+        for name in files(option, controllers.get(controller, 0)) if controller in directories else ():
+            content = text(host, f"{directories[controller]}/{name}")
+            if content is not None:
+                live[f"{directories[controller]}/{name}"] = content
+    limited = "memory_max" in options or "tasks_max" in options
+    return UnitState(
+        properties=shown,
+        files=tuple((path, content) for path, content in ((path, text(host, path)) for path in paths) if content is not None),
+        variables=environment_files(host, shown.get("EnvironmentFiles", "")),
+        build=program_of(host, exec_path(shown.get("ExecStart", ""))),
+        directories=directories,
+        live=live,
+        memory=_used(host, directories.get(MEMORY, "")) if limited else 0,
+        tasks=_number(host, f"{directories.get(PIDS, '')}/pids.current") or 0 if limited else 0,
+        running=_running(host, pid) if pid else None,
+    )
+
+
+def _directory(machine: Machine, controller: str, path: str) -> str:
+    if not path:
+        return ""
+    for member in (Membership(1, (V1.get(controller, controller),), path), Membership(0, (), path)):
+        nodes = machine.chain(V1.get(controller, controller), [member])
+        if nodes:
+            return nodes[0].directory
+    return ""
+
+
+def _used(host: Host, directory: str) -> int:
+    """Bytes that a cgroup holds and that the kernel cannot take back without swap: all but files and caches."""
+    if not directory:
+        return 0
+    used = _number(host, f"{directory}/memory.current")
+    stat = keyed(text(host, f"{directory}/memory.stat") or "")
+    if used is None:
+        used = _number(host, f"{directory}/memory.usage_in_bytes")
+        return max((used or 0) - stat.get("total_inactive_file", 0) - stat.get("total_active_file", 0), 0)
+    return max(used - stat.get("inactive_file", 0) - stat.get("active_file", 0) - stat.get("slab_reclaimable", 0), 0)
+
+
+def _running(host: Host, pid: int) -> Optional[Running]:
+    try:
+        environment = go_variables(host.read(f"/proc/{pid}/environ"))
+    except OSError:  # it has ended meanwhile
+        return None
+    nofile = re.search(r"^Max open files +\S+ +(\d+)", text(host, f"/proc/{pid}/limits") or "", re.MULTILINE)
+    score = (text(host, f"/proc/{pid}/oom_score_adj") or "").strip()
+    return Running(environment, int(nofile.group(1)) if nofile else None, int(score) if score.lstrip("-").isdigit() else None)
+
+
+def _target(host: Host, wish: Wish, states: Mapping[str, UnitState], families: Mapping[str, Tuple[UnitState, ...]]) -> SeenTarget:
+    unit = states.get(probe(wish.target))
+    members = families.get(wish.target.pattern, ()) if wish.target.family else tuple(each for each in [unit] if each is not None and each.loaded)
+    path = dropin(wish, unit.name if unit is not None and not wish.target.family else "")
+    directory, name = posixpath.split(path)
+    names = host.listing(directory)
+    seen = host.stat(path)
+    return SeenTarget(
+        path=path,
+        unit=unit,
+        members=members,
+        text=(text(host, path) or "") if seen is not None else None,
+        proper=seen is None or (seen.kind, seen.mode, seen.uid) == ("file", 0o644, host.euid()),
+        leftovers=tuple(f"{directory}/{each}" for each in names if each == name + STAGED),
+    )
+
+
+def _occupants(machine: Machine, wanted: Wanted, slices: Mapping[str, UnitState]) -> Dict[str, Tuple[str, ...]]:
+    """Of slices with a limit of memory, now or then: a service below them has to know who else is there."""
+    if not any(wish.go and wish.target.kind == SERVICE for wish in wanted.wishes):
+        return {}
+    wished = {wish.target.name for wish in wanted.wishes if {"memory_max", "memory_high"} & set(wish.settings)}
+    found = {}
+    for name, state in slices.items():
+        bound = [limit(state.properties.get(each, "")) for each in ("MemoryMax", "MemoryHigh")]
+        directory = _directory(machine, MEMORY, state.cgroup)
+        if directory and name != "-.slice" and (name in wished or bound != [None, None]):
+            found[name] = tuple(sorted(each for each, pids in occupied(machine.host, directory) if pids))
+    return found
+
+
+def _devices(wanted: Wanted) -> Iterable[str]:
+    for wish in wanted.wishes:
+        for option, values in wish.settings.items():
+            if DIRECTIVES[option].controller == IO and option != "io_weight":
+                yield from (value.rpartition(" ")[0] for value in values)
+
+
+def _number(host: Host, path: str) -> Optional[int]:
+    return limit(text(host, path) or "")
+
+
+def _memory(host: Host) -> Optional[int]:
+    words = status(text(host, "/proc/meminfo") or "").get("MemTotal", "").split()
+    return int(words[0]) * 1024 if words and words[0].isdigit() else None
+
+
+def _root_limit(machine: Machine, controller: str, controllers: Mapping[str, int], *names: str) -> Optional[int]:
+    """The limit of the root that systemd sees, which in a container is the container's (src/basic/limits-util.c, physical_memory)."""
+    directory = _directory(machine, controller, "/") if controller in controllers else ""
+    return next((found for found in (_number(machine.host, f"{directory}/{name}") for name in names) if found is not None), None) if directory else None
+
+
+def _least(numbers: Iterable[Optional[int]]) -> int:
+    return min((number for number in numbers if number is not None), default=0)

@@ -1,0 +1,78 @@
+# Copyright (c) 2026 the gohost.linux authors
+# GNU General Public License v3.0 or later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Unit files, text → records, and our drop-in's text. Pure."""
+
+import re
+from typing import Dict, Iterable, List, Mapping, Optional, Sequence, Tuple
+
+from ..parse import GO_VARIABLES, words
+from .directives import DIRECTIVES
+from .model import SECTIONS, Setting, Wish
+
+OURS = "# Written by gohost.linux.cgroup_limits, which overwrites and removes this file.\n"
+_SECTION = re.compile(r"\[([^\]]*)\]\Z")
+
+
+def settings(text: str, file: str) -> Tuple[Setting, ...]:
+    """The settings of a unit file in their order (systemd.syntax(7)); lines of other forms are left out."""
+    found: List[Setting] = []
+    section, waiting = "", ""
+    for line in text.splitlines():
+        if line.lstrip().startswith(("#", ";")):  # within a continued line, too
+            continue
+        if line.endswith("\\"):
+            waiting += line[:-1] + " "
+            continue
+        whole, waiting = (waiting + line).strip(), ""
+        header = _SECTION.match(whole)
+        name, sign, value = whole.partition("=")
+        if header:
+            section = header.group(1)
+        elif sign and name.strip():
+            found.append(Setting(section, name.strip(), value.strip(), file))
+    return tuple(found)
+
+
+def standing(read: Iterable[Setting], section: str, name: str) -> Tuple[Setting, ...]:
+    """Of a setting all values that count, in their order: an empty one takes back those before it. Of most settings the last is what is done."""
+    found: List[Setting] = []
+    for each in read:
+        if (each.section, each.name) == (section, name):
+            found = found + [each] if each.value else []
+    return tuple(found)
+
+
+def go_environment(read: Iterable[Setting]) -> Dict[str, Setting]:
+    """The variables of the Go runtime in Environment=, each by the setting whose value it has; the last one counts."""
+    found: Dict[str, Setting] = {}
+    for each in standing(read, SECTIONS["service"], "Environment"):
+        for name, value in _assignments(words(each.value)):
+            found[name] = each._replace(name=name, value=value)
+    return found
+
+
+def _assignments(each_word: Iterable[str]) -> Iterable[Tuple[str, str]]:
+    for word in each_word:
+        name, sign, value = word.partition("=")
+        if sign and name in GO_VARIABLES:
+            yield name, value
+
+
+def render(wish: Wish, environment: Mapping[str, str]) -> Optional[str]:
+    """Our drop-in's text; None where nothing is to stand in it."""
+    lines = [f"{directive.name}={value}" for option, directive in DIRECTIVES.items() for value in wish.settings.get(option, ())]
+    lines += [f"Environment={name}={value}" for name, value in sorted(environment.items())]
+    if not wish.present or not lines:
+        return None
+    return "\n".join([f"{OURS}[{SECTIONS[wish.target.kind]}]", *lines, ""])
+
+
+def options(read: Sequence[Setting]) -> Dict[str, Tuple[str, ...]]:
+    """Settings of one file as options of the module, for those that it has."""
+    found: Dict[str, Tuple[str, ...]] = {}
+    for option, directive in DIRECTIVES.items():
+        values = tuple(each.value for each in read if each.name == directive.name)
+        if values:
+            found[option] = values
+    return found
