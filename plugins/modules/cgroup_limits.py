@@ -351,6 +351,7 @@ from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.gohost.linux.plugins.module_utils.ansible_host import AnsibleHost
 from ansible_collections.gohost.linux.plugins.module_utils.cgroups.limits.converge import Outcome, converge
+from ansible_collections.gohost.linux.plugins.module_utils.cgroups.limits.model import SeenTarget
 from ansible_collections.gohost.linux.plugins.module_utils.cgroups.limits.options import ARGUMENT_SPEC, wanted
 from ansible_collections.gohost.linux.plugins.module_utils.cgroups.limits.plan import RELOAD, RESTART, Row
 from ansible_collections.gohost.linux.plugins.module_utils.cgroups.parse import printable
@@ -359,7 +360,7 @@ from ansible_collections.gohost.linux.plugins.module_utils.errors import GoHostE
 from ansible_collections.gohost.linux.plugins.module_utils.host import explained
 
 
-def _row(row: Row, restarted: List[str]) -> Dict[str, Any]:
+def _row(row: Row, restarted: List[str], after: SeenTarget) -> Dict[str, Any]:
     found = row.started
     program = found.prediction if found is not None else None
     members = [member.name for member in row.target.members]
@@ -372,7 +373,7 @@ def _row(row: Row, restarted: List[str]) -> Dict[str, Any]:
         go_visible=dict(gomaxprocs=dict(found.releases) if found is not None else {}),
         expected_gomaxprocs=None if program is None else program.value,
         environment=dict(row.environment),
-        live={path: content.strip() for member in row.target.members for path, content in sorted(member.live.items())},
+        live={path: content.strip() for member in after.members for path, content in sorted(member.live.items())},
         conflicts=[conflict._asdict() for conflict in row.conflicts],
         restart_required=any(name not in restarted for name in row.restart),
         restarted=any(name in restarted for name in members),
@@ -382,18 +383,19 @@ def _row(row: Row, restarted: List[str]) -> Dict[str, Any]:
 
 def run(module: AnsibleModule) -> Dict[str, Any]:
     outcome: Outcome = converge(AnsibleHost(module), wanted(module.params), module.check_mode)
-    restarted = [step.thing for step in outcome.plan.of(RESTART)]
-    for row in outcome.decision.rows:
+    plan, rows = outcome.decision
+    restarted = [step.thing for step in plan.of(RESTART)]
+    for row in rows:
         for warning in row.warnings:
             module.warn(f"{row.wish.target.name}: {warning}")
     result: Dict[str, Any] = printable(
         dict(
-            changed=outcome.plan.changed,
-            diff=outcome.plan.diff(),
-            reloaded=bool(outcome.plan.of(RELOAD)),
-            systemd=outcome.seen.systemd,
-            cgroup=outcome.seen.cgroup,
-            units=[_row(row, restarted) for row in outcome.decision.rows],
+            changed=plan.changed,
+            diff=plan.diff(),
+            reloaded=bool(plan.of(RELOAD)),
+            systemd=outcome.before.systemd,
+            cgroup=outcome.before.cgroup,
+            units=[_row(row, restarted, after) for row, after in zip(rows, outcome.after.targets)],
         )
     )
     return result

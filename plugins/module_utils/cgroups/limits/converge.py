@@ -4,26 +4,30 @@
 """The way of one call: observe, plan, apply, observe again."""
 
 import time
-from typing import NamedTuple, Tuple
+from typing import NamedTuple
 
 from ...errors import GoHostError
 from ...host import Host
-from ...plan import Plan
 from .apply import apply
 from .model import Seen, Wanted
-from .observe import LASTING, observe
-from .plan import Decision, plan, unheld
+from .observe import LASTING, observe, reread
+from .plan import RESTART, Decision, plan, unheld
 
 _SETTLED = 2.0  # seconds for services that were restarted, and for systemd to write to the kernel's files
 _PAUSE = 0.1
+_WHY = {
+    "v2": "systemctl status and the journal may say why.",
+    "v1": "On cgroup v1 the kernel takes no CPU quota above that of the slice, nor below that of what is in it.",
+}
+_WHY["hybrid"] = _WHY["v1"]
 
 
 class Outcome(NamedTuple):
-    """plan: what was done, or is to be done in check mode; seen and decision: of the host as it is then."""
+    """before: the host as it was found; decision: what was done, or in check mode is to be done; after: what the host has then."""
 
-    plan: Plan
-    seen: Seen
+    before: Seen
     decision: Decision
+    after: Seen
 
 
 def converge(host: Host, wanted: Wanted, check: bool = False, lock_timeout: float = 60.0) -> Outcome:
@@ -31,28 +35,29 @@ def converge(host: Host, wanted: Wanted, check: bool = False, lock_timeout: floa
     if check:
         seen = observe(host, wanted)
         decision = plan(wanted, seen)
-        return Outcome(decision.plan, seen, decision)
+        return Outcome(seen, decision, seen)
     with host.lock(LASTING, lock_timeout):
         seen = observe(host, wanted)
         decision = plan(wanted, seen)
         if not decision.plan.changed:
-            return Outcome(decision.plan, seen, decision)
+            return Outcome(seen, decision, seen)
         apply(host, decision.plan)
-        return Outcome(decision.plan, *_verified(host, wanted))
+        after = reread(host, seen, wanted) if not decision.plan.of(RESTART) else observe(host, wanted)
+        return Outcome(seen, decision, _verified(host, wanted, after))
 
 
-def _verified(host: Host, wanted: Wanted) -> Tuple[Seen, Decision]:
+def _verified(host: Host, wanted: Wanted, seen: Seen) -> Seen:
+    """What the host has when all is as wanted, for which it gets a little time."""
     end = time.monotonic() + _SETTLED
-    while True:
+    decision = plan(wanted, seen)
+    while decision.plan.changed and time.monotonic() < end:
+        time.sleep(_PAUSE)
         seen = observe(host, wanted)
         decision = plan(wanted, seen)
-        if not decision.plan.changed:
-            return seen, decision
-        if time.monotonic() >= end:
-            break
-        time.sleep(_PAUSE)
+    if not decision.plan.changed:
+        return seen
     missed = [what for row in decision.rows for what in unheld(row, seen)]
     if missed:
-        raise GoHostError("the kernel does not have what systemd was told", ", ".join(missed), "systemctl status and its journal may say why.")
+        raise GoHostError("the kernel does not have what systemd was told", ", ".join(missed), _WHY.get(seen.cgroup, _WHY["v2"]))
     left = decision.plan.steps[0]
     raise GoHostError("the host is not as it should be after the run", f"{left.action} {left.thing}", "Does something else change it?")

@@ -3,7 +3,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """What a host has of limits: its units with all their files, their cgroups, and our drop-ins."""
 
-import posixpath
 import re
 from typing import Dict, Iterable, List, Mapping, Optional, Sequence, Tuple
 
@@ -135,13 +134,6 @@ def _state(machine: Machine, shown: Mapping[str, str], options: Iterable[str], c
     path = shown.get("ControlGroup", "") if shown.get("ActiveState") in ("active", "reloading", "activating") else ""
     everywhere = ((controller, _directory(machine, controller, path)) for controller in controllers)
     directories = {controller: directory for controller, directory in everywhere if directory}
-    live = {}
-    for option in options:
-        controller = DIRECTIVES[option].controller
-        for name in files(option, controllers.get(controller, 0)) if controller in directories else ():
-            content = text(host, f"{directories[controller]}/{name}")
-            if content is not None:
-                live[f"{directories[controller]}/{name}"] = content
     limited = "memory_max" in options or "tasks_max" in options
     return UnitState(
         properties=shown,
@@ -149,11 +141,41 @@ def _state(machine: Machine, shown: Mapping[str, str], options: Iterable[str], c
         variables=environment_files(host, shown.get("EnvironmentFiles", "")),
         build=program_of(host, exec_path(shown.get("ExecStart", ""))),
         directories=directories,
-        live=live,
+        live=_live(host, directories, options, controllers),
         memory=_used(host, directories.get(MEMORY, "")) if limited else 0,
         tasks=_number(host, f"{directories.get(PIDS, '')}/pids.current") or 0 if limited else 0,
         running=_running(host, pid) if pid else None,
     )
+
+
+def _live(host: Host, directories: Mapping[str, str], options: Iterable[str], controllers: Mapping[str, int]) -> Dict[str, str]:
+    """Of a unit's cgroup the files that hold these options, path → content."""
+    wanted = ((DIRECTIVES[option].controller, option) for option in options)
+    paths = (f"{directories[its]}/{name}" for its, option in wanted if its in directories for name in files(option, controllers.get(its, 0)))
+    return {path: content for path, content in ((path, text(host, path)) for path in paths) if content is not None}
+
+
+def reread(host: Host, seen: Seen, wanted: Wanted) -> Seen:
+    """What was seen, with our drop-ins and the kernel's files as they are now that systemd has read all files. For what was not restarted."""
+    targets = []
+    for wish, target in zip(wanted.wishes, seen.targets):
+        content = text(host, target.path)
+        members = []
+        for member in target.members:
+            paths = [path for path in member.properties.get("DropInPaths", "").split() if path != target.path]
+            shown = dict(member.properties, NeedDaemonReload="no", DropInPaths=" ".join([*paths, target.path] if content is not None else paths))
+            members.append(member._replace(properties=shown, live=_live(host, member.directories, wish.settings, seen.controllers)))
+        targets.append(target._replace(text=content, proper=_proper(host, target.path), leftovers=_leftovers(host, target.path), members=tuple(members)))
+    return seen._replace(due=host.stat(DUE) is not None, targets=tuple(targets))
+
+
+def _proper(host: Host, path: str) -> bool:
+    seen = host.stat(path)
+    return seen is None or (seen.kind, seen.mode, seen.uid) == ("file", 0o644, host.euid())
+
+
+def _leftovers(host: Host, path: str) -> Tuple[str, ...]:
+    return (path + STAGED,) if host.stat(path + STAGED) is not None else ()
 
 
 def _directory(machine: Machine, controller: str, path: str) -> str:
@@ -192,17 +214,7 @@ def _target(host: Host, wish: Wish, states: Mapping[str, UnitState], families: M
     unit = states.get(probe(wish.target))
     members = families.get(wish.target.pattern, ()) if wish.target.family else tuple(each for each in [unit] if each is not None and each.loaded)
     path = dropin(wish, unit.name if unit is not None and not wish.target.family else "")
-    directory, name = posixpath.split(path)
-    names = host.listing(directory)
-    seen = host.stat(path)
-    return SeenTarget(
-        path=path,
-        unit=unit,
-        members=members,
-        text=(text(host, path) or "") if seen is not None else None,
-        proper=seen is None or (seen.kind, seen.mode, seen.uid) == ("file", 0o644, host.euid()),
-        leftovers=tuple(f"{directory}/{each}" for each in names if each == name + STAGED),
-    )
+    return SeenTarget(path, unit, members, text(host, path), _proper(host, path), _leftovers(host, path))
 
 
 def _occupants(machine: Machine, wanted: Wanted, slices: Mapping[str, UnitState]) -> Dict[str, Tuple[str, ...]]:

@@ -3,6 +3,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Unit files, text → records, and our drop-in's text. Pure."""
 
+import functools
 import re
 from typing import Dict, Iterable, List, Mapping, Optional, Sequence, Tuple
 
@@ -14,6 +15,7 @@ OURS = "# Written by gohost.linux.cgroup_limits, which overwrites and removes th
 _SECTION = re.compile(r"\[([^\]]*)\]\Z")
 
 
+@functools.lru_cache(maxsize=None)
 def settings(text: str, file: str) -> Tuple[Setting, ...]:
     """The settings of a unit file in their order (systemd.syntax(7)); lines of other forms are left out."""
     found: List[Setting] = []

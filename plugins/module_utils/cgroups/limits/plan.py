@@ -24,7 +24,7 @@ _INSTEAD = {  # of what cgroup v1 cannot
 }
 _IDLE, _SCOPE_OOM_POLICY = 252, 253
 
-Texts = Mapping[str, Optional[str]]  # path of a drop-in → its text to be, None where it goes
+Texts = Mapping[str, Mapping[str, Optional[str]]]  # unit, template or prefix → path of its drop-in → its text to be, None where it goes
 
 
 class Conflict(NamedTuple):
@@ -62,7 +62,9 @@ def plan(wanted: Wanted, seen: Seen) -> Decision:
     _distinct(wanted, seen)
     for wish, target in zip(wanted.wishes, seen.targets):
         _possible(wish, target, seen, wanted.force)
-    limits: Dict[str, Optional[str]] = {target.path: parse.render(wish, {}) for wish, target in zip(wanted.wishes, seen.targets)}
+    limits: Dict[str, Dict[str, Optional[str]]] = {}
+    for wish, target in zip(wanted.wishes, seen.targets):
+        limits.setdefault(posixpath.basename(posixpath.dirname(target.path))[: -len(".d")], {})[target.path] = parse.render(wish, {})
     rows = [_row(wish, target, seen, wanted, limits) for wish, target in zip(wanted.wishes, seen.targets)]
     steps: List[Step] = []
     for row in rows:
@@ -189,7 +191,7 @@ def _held(option: str, wish: Wish, member: UnitState, seen: Seen) -> bool:
 
 
 def _row(wish: Wish, target: SeenTarget, seen: Seen, wanted: Wanted, limits: Texts) -> Row:
-    row = Row(wish, target, limits[target.path], {}, None, (), {}, ())
+    row = Row(wish, target, parse.render(wish, {}), {}, None, (), {}, ())
     state = target.unit
     if state is not None and state.loaded:
         told = {**{name: each.value for name, each in parse.go_environment(_settings(state, limits, wish.runtime, ours=False)).items()}, **state.variables}
@@ -208,7 +210,8 @@ def _settings(unit: UnitState, texts: Texts, runtime: bool, ours: bool = True) -
     """The settings of a unit when these drop-ins are written. Without runtime, ours that are gone at boot do not count; without ours, none of ours does."""
     fragments = [(path, text) for path, text in unit.files[:1] if not path.endswith(".conf")]
     dropins = dict(unit.files[len(fragments) :])
-    dropins.update({path: text or "" for path, text in texts.items() if _is_for(path, unit.name)})
+    for name in _families(unit.name):
+        dropins.update({path: text or "" for path, text in texts.get(name, {}).items()})
     ordered = sorted(dropins.items(), key=lambda each: posixpath.basename(each[0]))
     found: List[Setting] = []
     for path, text in fragments + ordered:
@@ -218,10 +221,11 @@ def _settings(unit: UnitState, texts: Texts, runtime: bool, ours: bool = True) -
     return found
 
 
-def _is_for(path: str, unit: str) -> bool:
-    """Whether a drop-in is for a unit: by its name, its template or its prefix (systemd.unit(5))."""
-    name, _sign, kind = posixpath.basename(posixpath.dirname(path))[: -len(".d")].rpartition(".")
-    return unit == f"{name}.{kind}" or (name[-1:] in ("@", "-") and unit.startswith(name) and unit.endswith(f".{kind}"))
+def _families(unit: str) -> List[str]:
+    """The names whose drop-ins are for a unit: its own, that of its template, and its prefixes (systemd.unit(5))."""
+    stem, _sign, kind = unit.rpartition(".")
+    ends = [number for number, letter in enumerate(stem) if letter == "-"] + [number for number in [stem.find("@")] if number >= 0]
+    return [unit, *(f"{stem[: end + 1]}.{kind}" for end in ends)]
 
 
 def _properties(unit: UnitState, texts: Texts, runtime: bool, seen: Seen) -> Dict[str, str]:
