@@ -71,7 +71,8 @@ class UnitState(NamedTuple):
 
     files: path and text of the unit's own and then of its drop-ins, in the order in which they count. variables: the Go runtime's in its EnvironmentFile=.
     live: files of its cgroup, path → content; directories: controller → where they are.
-    memory: bytes in use that cannot be had back; tasks: that run; running: None where no main process runs.
+    memory: bytes in use that cannot be had back; tasks: that run; inside: on v1, names of cgroups below a slice → CPUs of their quota.
+    running: None where no main process runs.
     """
 
     properties: Mapping[str, str]
@@ -82,6 +83,7 @@ class UnitState(NamedTuple):
     live: Mapping[str, str] = {}
     memory: int = 0
     tasks: int = 0
+    inside: Mapping[str, float] = {}
     running: Optional[Running] = None
 
     @property

@@ -3,6 +3,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """What a host has of limits: its units with all their files, their cgroups, and our drop-ins."""
 
+import posixpath
 import re
 from typing import Dict, Iterable, List, Mapping, Optional, Sequence, Tuple
 
@@ -11,7 +12,7 @@ from ...host import Host
 from .. import configured
 from ..model import Membership
 from ..observe import Machine, environment_files, occupied, program_of, text
-from ..parse import exec_path, go_variables, keyed, limit, properties, status
+from ..parse import cfs, exec_path, go_variables, keyed, limit, properties, status
 from .directives import CPU, CPUSET, DIRECTIVES, IO, MEMORY, PIDS, V1, files
 from .model import SERVICE, TEMPLATE, Running, Seen, SeenTarget, Target, UnitState, Wanted, Wish
 
@@ -144,6 +145,7 @@ def _state(machine: Machine, shown: Mapping[str, str], options: Iterable[str], c
         live=_live(host, directories, options, controllers),
         memory=_used(host, directories.get(MEMORY, "")) if limited else 0,
         tasks=_number(host, f"{directories.get(PIDS, '')}/pids.current") or 0 if limited else 0,
+        inside=_quotas(host, directories[CPU]) if "cpu_quota" in options and controllers.get(CPU) == 1 and CPU in directories else {},
         running=_running(host, pid) if pid else None,
     )
 
@@ -186,6 +188,16 @@ def _directory(machine: Machine, controller: str, path: str) -> str:
         if nodes:
             return nodes[0].directory
     return ""
+
+
+def _quotas(host: Host, directory: str) -> Dict[str, float]:
+    """Names of the cgroups below one → CPUs of their quota."""
+    found = {}
+    for path, _pids in occupied(host, directory):
+        quota = cfs(text(host, f"{path}/cpu.cfs_quota_us") or "", text(host, f"{path}/cpu.cfs_period_us") or "")
+        if path != directory and quota is not None and quota.cpus is not None:
+            found[posixpath.basename(path)] = quota.cpus
+    return found
 
 
 def _used(host: Host, directory: str) -> int:

@@ -10,7 +10,7 @@ from ...errors import GoHostError
 from ...plan import Plan, Step
 from .. import advise, configured, quantities
 from ..model import Bound, Observed, Sharing, Unit
-from ..parse import cpu_list, cpu_text, exec_path
+from ..parse import cpu_list, cpu_text, exec_path, time_span
 from . import directives, parse
 from .directives import DIRECTIVES
 from .model import SCOPE, SECTIONS, SERVICE, SLICE, Seen, SeenTarget, Setting, UnitState, Wanted, Wish
@@ -196,6 +196,7 @@ def _row(wish: Wish, target: SeenTarget, seen: Seen, wanted: Wanted, limits: Tex
     if state is not None and state.loaded:
         told = {**{name: each.value for name, each in parse.go_environment(_settings(state, limits, wish.runtime, ours=False)).items()}, **state.variables}
         unit = _unit(wish, state, seen, limits)._replace(environment=told)
+        _quota_fits(wish, unit, state.inside, seen, wanted)
         found = configured.observed(unit, state.build, seen.cgroup, seen.cpus)
         found = found._replace(sharing=_sharing(found, wanted, seen))
         environment = _environment(wish, found, seen) if wish.present and wish.go and wish.target.kind == SERVICE else {}
@@ -204,6 +205,19 @@ def _row(wish: Wish, target: SeenTarget, seen: Seen, wanted: Wanted, limits: Tex
     conflicts = tuple(sorted({conflict for member in target.members for conflict in _conflicts(wish, target.path, member, seen)})) if wish.present else ()
     restart = {member.name: why for member, why in ((each, _restart(row, each)) for each in target.members) if why}
     return row._replace(conflicts=conflicts, restart=restart, warnings=tuple(_warnings(row._replace(conflicts=conflicts), seen)))
+
+
+def _quota_fits(wish: Wish, unit: Unit, inside: Mapping[str, float], seen: Seen, wanted: Wanted) -> None:
+    """v1's kernel refuses a quota above that of a cgroup over it (kernel/sched/core.c, tg_cfs_schedulable_down), and systemd goes on without any."""
+    (_name, own), *above = [(each.get("Id", ""), time_span(each.get("CPUQuotaPerSecUSec", ""))) for each in unit.chain if each]
+    if own is None or seen.controllers.get(directives.CPU) != 1 or "cpu_quota" not in wish.settings:
+        return
+    told = {each.target.name for each in wanted.wishes}  # which answer for themselves
+    wrong = [(unit.name, own, name, quota) for name, quota in above if quota is not None and own > quota]
+    wrong += [(name, quota, unit.name, own) for name, quota in sorted(inside.items()) if quota > own and name not in told]
+    for name, more, other, less in wrong:
+        hint = "cgroup v1 takes no quota above that of a slice: give less, or leave it out."
+        raise GoHostError(f"cpu_quota of {name} is above that of {other}", f"{more:.0%} of {less:.0%}", hint)
 
 
 def _settings(unit: UnitState, texts: Texts, runtime: bool, ours: bool = True) -> List[Setting]:
