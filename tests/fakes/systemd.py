@@ -140,7 +140,7 @@ class FakeSystemd(Rooted):
         return {
             file: super(FakeSystemd, self).read(f"{directory}/{file}").decode().strip()
             for directory in sorted(set(self._directories(name).values()))
-            for file in self.listing(directory)
+            for file in self._names(directory)
             if os.path.isfile(f"{self.root}{directory}/{file}")
         }
 
@@ -214,6 +214,10 @@ class FakeSystemd(Rooted):
 
     # Units
 
+    def _names(self, directory: str) -> List[str]:
+        """Not by the port, which may be about to kill its process."""
+        return super().listing(directory)
+
     def _files(self, name: str, directories: Optional[List[str]] = None) -> List[File]:
         """A unit's own file, first, where it has one, and its drop-ins in the order in which they count. directories: the only ones to look into."""
         own = next((f"{place}/{each}" for each in (name, _template(name)) for place in PLACES if each and os.path.lexists(f"{self.root}{place}/{each}")), "")
@@ -222,7 +226,7 @@ class FakeSystemd(Rooted):
         found: Dict[str, str] = {}
         for directory in _directories(name):
             if directories is None or directory in directories:
-                for file in self.listing(directory):
+                for file in self._names(directory):
                     if file.endswith(".conf"):
                         found.setdefault(file, f"{directory}/{file}")
         return [self._file(path) for path in ([own] if own else []) + [found[file] for file in sorted(found)]]
@@ -234,7 +238,7 @@ class FakeSystemd(Rooted):
         return [path, Path(real).read_text(), os.stat(real).st_mtime_ns]
 
     def _dropin_directories(self) -> Iterator[str]:
-        return (f"{place}/{name}" for place in PLACES for name in self.listing(place) if name.endswith(".d"))
+        return (f"{place}/{name}" for place in PLACES for name in self._names(place) if name.endswith(".d"))
 
     def _known(self, name: str) -> List[File]:
         """What systemd says a unit's files are: those it has read, or, of one that it has not in memory, those there are."""
@@ -343,7 +347,7 @@ class FakeSystemd(Rooted):
             _remove(Path(self.root + directory))
             return
         kept = ("current", "usage_in_bytes", "stat")
-        there = [name for name in self.listing(directory) if name.startswith(f"{controller}.") and not name.endswith(kept)]
+        there = [name for name in self._names(directory) if name.startswith(f"{controller}.") and not name.endswith(kept)]
         for name in there if not self.v1 else []:
             if name not in files:
                 os.remove(f"{self.root}{directory}/{name}")

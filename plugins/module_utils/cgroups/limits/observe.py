@@ -41,6 +41,7 @@ def observe(host: Host, wanted: Wanted) -> Seen:
     if host.stat("/run/systemd/system") is None:
         hint = "On OpenRC, rc_cgroup_settings in /etc/conf.d/NAME does it (rc-service NAME restart); in a container, limit the container itself."
         raise GoHostError("systemd does not run this host", wanted.wishes[0].target.name if wanted.wishes else None, hint)
+    due = host.stat(DUE) is not None
     machine = Machine(host)
     units = _units(machine, wanted)
     controllers = {name: found for name, found in ((name, _controller(machine, name)) for name in _CONTROLLERS) if found is not None}
@@ -56,8 +57,8 @@ def observe(host: Host, wanted: Wanted) -> Seen:
         tasks=_least([_number(host, "/proc/sys/kernel/pid_max"), _number(host, "/proc/sys/kernel/threads-max")]),
         oomd=any(host.stat(f"{place}/lib/systemd/systemd-oomd") is not None for place in ("/usr", "")),
         missing=tuple(sorted({device for device in _devices(wanted) if host.stat(host.real(device)) is None})),
-        due=host.stat(DUE) is not None,
-        targets=tuple(_target(host, wish, states, families) for wish in wanted.wishes),
+        due=due,
+        targets=tuple(_target(host, wish, states, families, due) for wish in wanted.wishes),
         slices=slices,
         occupants=_occupants(machine, wanted, slices),
     )
@@ -159,6 +160,7 @@ def _live(host: Host, directories: Mapping[str, str], options: Iterable[str], co
 
 def reread(host: Host, seen: Seen, wanted: Wanted) -> Seen:
     """What was seen, with our drop-ins and the kernel's files as they are now that systemd has read all files. For what was not restarted."""
+    due = host.stat(DUE) is not None
     targets = []
     for wish, target in zip(wanted.wishes, seen.targets):
         content = text(host, target.path)
@@ -167,8 +169,9 @@ def reread(host: Host, seen: Seen, wanted: Wanted) -> Seen:
             paths = [path for path in member.properties.get("DropInPaths", "").split() if path != target.path]
             shown = dict(member.properties, NeedDaemonReload="no", DropInPaths=" ".join([*paths, target.path] if content is not None else paths))
             members.append(member._replace(properties=shown, live=_live(host, member.directories, wish.settings, seen.controllers)))
-        targets.append(target._replace(text=content, proper=_proper(host, target.path), leftovers=_leftovers(host, target.path), members=tuple(members)))
-    return seen._replace(due=host.stat(DUE) is not None, targets=tuple(targets))
+        leftovers = _leftovers(host, target.path, due)
+        targets.append(target._replace(text=content, proper=_proper(host, target.path), leftovers=leftovers, members=tuple(members)))
+    return seen._replace(due=due, targets=tuple(targets))
 
 
 def _proper(host: Host, path: str) -> bool:
@@ -176,8 +179,11 @@ def _proper(host: Host, path: str) -> bool:
     return seen is None or (seen.kind, seen.mode, seen.uid) == ("file", 0o644, host.euid())
 
 
-def _leftovers(host: Host, path: str) -> Tuple[str, ...]:
-    return (path + STAGED,) if host.stat(path + STAGED) is not None else ()
+def _leftovers(host: Host, path: str, due: bool) -> Tuple[str, ...]:
+    if host.stat(path + STAGED) is not None:
+        return (path + STAGED,)
+    directory = posixpath.dirname(path)  # a run may have been killed after it had removed all that was in it
+    return (directory,) if due and host.stat(directory) is not None and not host.listing(directory) else ()
 
 
 def _directory(machine: Machine, controller: str, path: str) -> str:
@@ -222,11 +228,11 @@ def _running(host: Host, pid: int) -> Optional[Running]:
     return Running(environment, int(nofile.group(1)) if nofile else None, int(score) if score.lstrip("-").isdigit() else None)
 
 
-def _target(host: Host, wish: Wish, states: Mapping[str, UnitState], families: Mapping[str, Tuple[UnitState, ...]]) -> SeenTarget:
+def _target(host: Host, wish: Wish, states: Mapping[str, UnitState], families: Mapping[str, Tuple[UnitState, ...]], due: bool) -> SeenTarget:
     unit = states.get(probe(wish.target))
     members = families.get(wish.target.pattern, ()) if wish.target.family else tuple(each for each in [unit] if each is not None and each.loaded)
     path = dropin(wish, unit.name if unit is not None and not wish.target.family else "")
-    return SeenTarget(path, unit, members, text(host, path), _proper(host, path), _leftovers(host, path))
+    return SeenTarget(path, unit, members, text(host, path), _proper(host, path), _leftovers(host, path, due))
 
 
 def _occupants(machine: Machine, wanted: Wanted, slices: Mapping[str, UnitState]) -> Dict[str, Tuple[str, ...]]:
