@@ -23,6 +23,7 @@ _INSTEAD = {  # of what cgroup v1 cannot
     "memory_swap_max": "Limit memory_max; v1 limits memory and swap only together, which systemd does not do.",
 }
 _IDLE, _SCOPE_OOM_POLICY = 252, 253
+_OWN = "/90-gohost-limits.conf"  # of one unit, which goes before that of its family: what it is for
 
 Texts = Mapping[str, Mapping[str, Optional[str]]]  # unit, template or prefix → path of its drop-in → its text to be, None where it goes
 
@@ -375,7 +376,7 @@ def _warnings(row: Row, seen: Seen) -> List[str]:
     if wish.present and not wish.target.family and unit is not None and not unit.loaded:
         found.append(f"systemd has no {wish.target.name} (it says {unit.properties.get('LoadState') or 'nothing'}): its limits wait for it.")
     for conflict in row.conflicts:
-        if conflict.wins:
+        if conflict.wins and not (wish.target.family and conflict.file.endswith(_OWN)):
             found.append(f"{DIRECTIVES[conflict.option].name}={conflict.value} of {conflict.file} wins over this one.")
     for option in wish.settings:
         directive = DIRECTIVES[option]
