@@ -155,7 +155,7 @@ def _devices(value: Sequence[Mapping[str, str]], name: str) -> Sequence[str]:
             raise GoHostError(f"{name} has a device that is no path", device, "Give a device as in /dev/vda, or a file on it.")
         if amount.number is None or amount.number == 0:
             raise GoHostError(f"{name} has no number", entry["limit"], "Give a number above 0, or leave the device out.")
-        found.append(f"{device} {quantities.short(amount)}")
+        found.append(f"{device} {amount.number}")  # suffixes count by 1000 here, unlike those of memory (src/core/load-fragment.c)
     return found
 
 
