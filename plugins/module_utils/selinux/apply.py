@@ -52,10 +52,21 @@ def apply(site: Site, decision: Decision, subs_before: str, todo: Sequence[Relab
         site.store.activate(decision.activated)
     labelling = time.monotonic()
     site.labels.apply(todo)
+    _label_store(site)
     if site.host.stat(site.place.pending) is not None and pending != Pending():
         site.host.remove(site.place.pending)
     seconds["labels"] = time.monotonic() - labelling
     return Done(number, seconds)
+
+
+def _label_store(site: Site) -> None:
+    """What a commit writes below another root has no labels but these: a running SELinux gives its own system's. A tree without any stays without."""
+    top = len(site.place.root.rstrip("/"))
+    if top:
+        store, *others = [path[top:] for path in site.place.written]
+        found = site.labels.wrong([store, *others])
+        if not any(relabel.path.endswith(store) and not relabel.old for relabel in found):
+            site.labels.apply(found)
 
 
 @contextlib.contextmanager

@@ -233,6 +233,11 @@ class Place(NamedTuple):
         return f"{self.root.rstrip('/')}/etc/selinux/{self.store}"
 
     @property
+    def written(self) -> Tuple[str, ...]:
+        """Directories whose files a commit replaces, the store first (libsemanage/src/semanage_store.c)."""
+        return (self.directory, f"{self.directory.rpartition('/')[0]}/final", self.policy)
+
+    @property
     def file_contexts(self) -> str:
         return f"{self.policy}/contexts/files/file_contexts"
 

@@ -126,6 +126,18 @@ def test_nothing_to_do(tmp_path: Path) -> None:
     assert store_of(here).began == 0
 
 
+@pytest.mark.parametrize("before", [USR, ""], ids=["a labelled tree", "a tree without labels"])
+def test_what_a_commit_writes_into_a_tree_gets_its_labels(before: str, tmp_path: Path) -> None:
+    stored = "/var/lib/selinux/default"
+    store = FakePolicyStore(str(tmp_path))
+    here = Site(BoundedHost(str(tmp_path)), store, KeptLabels(store, {stored: before, f"{stored}/active": "", "/var/lib/x": ""}), store.place)
+    target = "/var/lib(/.*)?"
+    outcome = done(here, Wanted(fcontexts={(target, "a"): Fcontext(target, "a", "usr_t")}))
+    assert outcome.relabelled == ()
+    assert isinstance(here.labels, KeptLabels)
+    assert here.labels.files == {stored: before, f"{stored}/active": USR if before else "", "/var/lib/x": ""}
+
+
 BAD = WISH._replace(modules={("app", 400): ModuleWish("present", "(type app_t)\n(allow app_t bad_t (file (read)))\n")})
 
 
