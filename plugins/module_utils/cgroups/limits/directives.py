@@ -17,6 +17,7 @@ Read = Callable[[str], Optional[str]]  # a file of the unit's cgroup by its name
 ALL = (SERVICE, SLICE, SCOPE)
 CPU, MEMORY, PIDS, IO, CPUSET = "cpu", "memory", "pids", "io", "cpuset"
 V1 = {IO: "blkio"}  # controllers that v1 calls otherwise
+_FINEST = 0.001  # CPUs; the kernel counts quotas in microseconds of periods of at least a millisecond
 _LARGEST_PAGE = 65536  # memory limits are rounded down to pages
 
 
@@ -40,6 +41,11 @@ class Directive(NamedTuple):
     def shown(self) -> str:
         """Its property's name in `systemctl show`."""
         return {"CPUQuota": "CPUQuotaPerSecUSec", "CPUQuotaPeriodSec": "CPUQuotaPeriodUSec"}.get(self.name, self.name)
+
+    @property
+    def devices(self) -> bool:
+        """Whether it is a list of devices, each with its limit; `systemctl show` has no line for an empty one."""
+        return self.option in _FACTORS
 
 
 _TABLE = (
@@ -73,8 +79,8 @@ DIRECTIVES: Dict[str, Directive] = {each.option: each for each in _TABLE}
 _FACTORS = {"io_read_bandwidth_max": "rbps", "io_write_bandwidth_max": "wbps", "io_read_iops_max": "riops", "io_write_iops_max": "wiops"}
 
 
-def held(option: str, values: Tuple[str, ...], read: Read, version: int, memory: int) -> bool:
-    """Whether the kernel has a setting of a unit that has a cgroup. version: of the controller's hierarchy; memory: of the machine, bytes.
+def held(option: str, values: Tuple[str, ...], read: Read, version: int) -> bool:
+    """Whether the kernel has a setting of a unit that has a cgroup. version: of the controller's hierarchy.
 
     True for what no file of a cgroup holds.
     """
@@ -83,20 +89,19 @@ def held(option: str, values: Tuple[str, ...], read: Read, version: int, memory:
     if not name or option == "cpu_quota_period":  # which shows in the quota
         return True
     content = read(name)
-    if option == "cpu_weight" and value == "idle":
+    if option == "cpu_weight" and value == "idle" and version == 2:
         return (read("cpu.idle") or "").strip() == "1"
-    if content is None:
-        return False
+    if content is None:  # systemd makes no cgroup of a controller for what limits nothing
+        return value in ("", quantities.INFINITY) or (option in ("memory_min", "memory_low") and value == "0")
     if option == "cpu_quota":
         quota = cpu_max(content) if version == 2 else cfs(content, read("cpu.cfs_period_us") or "")
         wished = quantities.cpus(value) if value else None
         have = quota.cpus if quota is not None else None
-        return wished is have is None or (wished is not None and have is not None and abs(have - wished / quantities.MICROSECONDS) < 0.01)
+        return wished is have is None or (wished is not None and have is not None and abs(have - wished / quantities.MICROSECONDS) <= _FINEST)
     if option == "allowed_cpus":
         return cpu_list(content) == cpu_list(value)
     if option in ("cpu_weight", "io_weight"):
-        want = int(value) * 1024 // 100 if name == "cpu.shares" else int(value)
-        return str(want) in content.split()
+        return str(_weight(value, name)) in content.split()
     if option in _FACTORS:
         return all(_throttled(line, content, _FACTORS[option], version) for line in values)
     amount = quantities.count(value) if option == "tasks_max" else quantities.size(value)
@@ -104,6 +109,14 @@ def held(option: str, values: Tuple[str, ...], read: Read, version: int, memory:
     if amount.number is None:  # how much a share is of, systemd knows best
         return (number is None) == amount.infinite
     return number is not None and 0 <= amount.number - number < (1 if option == "tasks_max" else _LARGEST_PAGE)
+
+
+def _weight(value: str, name: str) -> int:
+    """A weight as the kernel has it in this file; v1's are systemd's translations (src/basic/cgroup-util.h)."""
+    number = 0 if value == "idle" else int(value)
+    if name == "cpu.shares":
+        return max(number * 1024 // 100, 2)
+    return min(max(number * 500 // 100, 10), 1000) if name == "blkio.weight" else number
 
 
 def _throttled(value: str, content: str, factor: str, version: int) -> bool:

@@ -23,7 +23,7 @@ class Target(NamedTuple):
     @property
     def pattern(self) -> str:
         """The names of the units that a family's drop-in is for, as systemctl takes it."""
-        return self.name.replace(f".{self.kind}", f"*.{self.kind}")
+        return f"{self.name[: -len(self.kind) - 1]}*.{self.kind}"
 
 
 class Wish(NamedTuple):
@@ -38,7 +38,7 @@ class Wish(NamedTuple):
     share: str = ""
 
     def setting(self, option: str) -> str:
-        return self.settings.get(option, ("",))[-1]
+        return (self.settings.get(option) or ("",))[-1]
 
 
 class Wanted(NamedTuple):
@@ -146,10 +146,11 @@ def target(name: str) -> Target:
     letters = set("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789:-_.\\@")
     if not stem or not set(name) <= letters or len(name) > 255:
         raise GoHostError("this is no name of a unit", name, "systemd.unit(5) says which characters it may have; systemd-escape makes them of others.")
-    if stem.endswith("@"):
-        return Target(name, kind, TEMPLATE)
-    if stem.endswith("-"):
-        return Target(name, kind, PREFIX)
     if kind == SLICE and (stem.startswith("-") or "--" in stem or "@" in stem):
         raise GoHostError("this is no name of a slice", name, "Parts are parted by one dash each, as in build-heavy.slice.")
-    return Target(name, kind)
+    before, sign, instance = stem.partition("@")
+    if not sign:
+        return Target(name, kind, PREFIX if stem.endswith("-") else "")
+    if not before:
+        raise GoHostError("this is no name of a unit", name, "The name of the template is missing before the @.")
+    return Target(name, kind, "" if instance else TEMPLATE)

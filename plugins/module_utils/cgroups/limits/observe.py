@@ -252,7 +252,7 @@ def _occupants(machine: Machine, wanted: Wanted, slices: Mapping[str, UnitState]
 def _devices(wanted: Wanted) -> Iterable[str]:
     for wish in wanted.wishes:
         for option, values in wish.settings.items():
-            if DIRECTIVES[option].controller == IO and option != "io_weight":
+            if DIRECTIVES[option].devices:
                 yield from (value.rpartition(" ")[0] for value in values)
 
 

@@ -3,15 +3,20 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The options of cgroup_limits: their specification, and the wish in a call's parameters."""
 
+import re
 from typing import Any, Callable, Dict, List, Mapping, Sequence, Tuple
 
 from ...errors import GoHostError
 from .. import quantities
 from ..parse import cpu_list, cpu_text
 from .directives import DIRECTIVES
-from .model import SECTIONS, SLICE, Wanted, Wish, target
+from .model import SECTIONS, SERVICE, SLICE, Wanted, Wish, target
 
 _SOFT_NOFILE = 1024  # of systemd; what calls select(2) breaks above, and Go raises its own (golang/go:src/os/rlimit.go)
+_MOST_TASKS = 4 << 20  # the kernel's PID_MAX_LIMIT, above which it takes no pids.max
+_SECONDS = (0.001, 1.0)  # of a quota's period that the kernel takes
+_NUMBER = re.compile(r"-?\d{1,10}\Z", re.ASCII)
+_DEVICE = re.compile(r"/[^\s\"'\\%]*\Z")  # systemd reads quotes, escapes and specifiers there
 _CONTROLLERS = ("cpu", "cpuset", "io", "memory", "pids")
 _LIMITS = dict(type="list", elements="dict", options=dict(device=dict(type="path", required=True), limit=dict(type="str", required=True)))
 
@@ -74,7 +79,7 @@ def _wish(entry: Mapping[str, Any]) -> Wish:
     its = target(name)
     settings: Dict[str, Tuple[str, ...]] = {}
     for option in DIRECTIVES:
-        if entry.get(option) is None:
+        if entry.get(option) is None or (DIRECTIVES[option].devices and not entry[option]):
             continue
         if its.kind not in DIRECTIVES[option].kinds:
             kinds = " and ".join(f".{kind}" for kind in DIRECTIVES[option].kinds)
@@ -86,6 +91,8 @@ def _wish(entry: Mapping[str, Any]) -> Wish:
     if not 0 < entry["memory_headroom"] <= 1:
         raise GoHostError(f"memory_headroom of {name} is no part of the limit", entry["memory_headroom"], "Give a number above 0, at most 1.")
     share = entry["memory_share"] or ""
+    if share and its.kind != SERVICE:
+        raise GoHostError(f"memory_share is not for a .{its.kind}", name, "It is a service's part.")
     if share and quantities.size(share, f"memory_share of {name}").infinite:
         raise GoHostError(f"memory_share of {name} is no part", share, 'Give a share as in "50%", or a size.')
     present = entry["state"] == "present"
@@ -96,7 +103,7 @@ def _consistent(name: str, settings: Mapping[str, Tuple[str, ...]]) -> None:
     for low, high in (("memory_high", "memory_max"), ("memory_low", "memory_max"), ("memory_min", "memory_max")):
         if low in settings and high in settings:
             one, other = (quantities.size(settings[each][0]) for each in (low, high))
-            if (one.share is None) == (other.share is None) and not other.infinite and (one.infinite or _amount(one) > _amount(other)):
+            if (one.share is None) == (other.share is None) and not one.infinite and not other.infinite and _amount(one) > _amount(other):
                 raise GoHostError(f"{low} of {name} is above its {high}", f"{settings[low][0]} and {settings[high][0]}", f"Give less for {low}.")
     if "cpu_quota_period" in settings and "cpu_quota" not in settings:
         raise GoHostError(f"cpu_quota_period of {name} is without a cpu_quota", settings["cpu_quota_period"][0], "Give both.")
@@ -114,16 +121,29 @@ def _size(value: str, name: str) -> Sequence[str]:
     return [quantities.short(quantities.size(value, name))]
 
 
+def _most(value: str, name: str) -> Sequence[str]:
+    amount = quantities.size(value, name)
+    if amount.number == 0 or amount.share == 0:
+        raise GoHostError(f"{name} is nothing", value, "systemd takes no such limit: give more.")
+    return _size(value, name)
+
+
+def _tasks(value: str, name: str) -> Sequence[str]:
+    amount = quantities.count(value, name)
+    if (amount.number or 0) > _MOST_TASKS:
+        raise GoHostError(f"{name} is more than the kernel can have", value, f'Give at most {_MOST_TASKS}, or "infinity".')
+    return [str(amount)]
+
+
 def _quota(value: str, name: str) -> Sequence[str]:
     found = quantities.cpus(value, name)
     return ["" if found is None else quantities.percent(found * 10000 // quantities.MICROSECONDS)]  # empty is none
 
 
 def _period(value: float, name: str) -> Sequence[str]:
-    microseconds = round(value * quantities.MICROSECONDS)
-    if not 1000 <= microseconds <= quantities.MICROSECONDS:  # what the kernel takes
+    if not _SECONDS[0] <= value <= _SECONDS[1]:
         raise GoHostError(f"{name} is out of range", value, "Give seconds from 0.001 to 1.")
-    return [f"{microseconds}us"]
+    return [f"{round(value * quantities.MICROSECONDS)}us"]
 
 
 def _weight(value: Any, name: str) -> Sequence[str]:
@@ -135,7 +155,7 @@ def _weight(value: Any, name: str) -> Sequence[str]:
 
 def _number(value: Any, name: str, least: int, most: int) -> str:
     text = str(value)
-    if not text.lstrip("-").isdigit() or not least <= int(text) <= most:
+    if not _NUMBER.match(text) or not least <= int(text) <= most:
         raise GoHostError(f"{name} is out of range", value, f"Give a number from {least} to {most}.")
     return str(int(text))
 
@@ -148,11 +168,13 @@ def _cpus(value: str, name: str) -> Sequence[str]:
 
 
 def _devices(value: Sequence[Mapping[str, str]], name: str) -> Sequence[str]:
-    found = []
+    found: List[str] = []
     for entry in value:
         device, amount = entry["device"], quantities.size(entry["limit"], name)
-        if not device.startswith("/") or any(character.isspace() for character in device):
+        if not _DEVICE.match(device):
             raise GoHostError(f"{name} has a device that is no path", device, "Give a device as in /dev/vda, or a file on it.")
+        if any(line.rpartition(" ")[0] == device for line in found):
+            raise GoHostError(f"{name} has a device twice", device, "Give it one limit.")
         if amount.number is None or amount.number == 0:
             raise GoHostError(f"{name} has no number", entry["limit"], "Give a number above 0, or leave the device out.")
         found.append(f"{device} {amount.number}")  # suffixes count by 1000 here, unlike those of memory (src/core/load-fragment.c)
@@ -180,14 +202,15 @@ def _nofile(value: int, name: str) -> Sequence[str]:
 
 
 _READERS: Dict[str, Callable[[Any, str], Sequence[str]]] = {
-    **dict.fromkeys(("memory_min", "memory_low", "memory_high", "memory_max", "memory_swap_max"), _size),
+    **dict.fromkeys(("memory_min", "memory_low", "memory_swap_max"), _size),
+    **dict.fromkeys(("memory_high", "memory_max"), _most),
     **dict.fromkeys(("io_read_bandwidth_max", "io_write_bandwidth_max", "io_read_iops_max", "io_write_iops_max"), _devices),
     "cpu_quota": _quota,
     "cpu_quota_period": _period,
     "cpu_weight": _weight,
     "io_weight": _weight,
     "allowed_cpus": _cpus,
-    "tasks_max": lambda value, name: [str(quantities.count(value, name))],
+    "tasks_max": _tasks,
     "managed_oom_memory_pressure_limit": _pressure,
     "oom_score_adjust": lambda value, name: [_number(value, name, -1000, 1000)],
     "limit_nofile": _nofile,

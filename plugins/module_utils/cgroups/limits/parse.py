@@ -20,10 +20,11 @@ def settings(text: str, file: str) -> Tuple[Setting, ...]:
     """The settings of a unit file in their order (systemd.syntax(7)); lines of other forms are left out."""
     found: List[Setting] = []
     section, waiting = "", ""
-    for line in text.splitlines():
+    for line in [*text.split("\n"), ""]:  # an empty one ends what the last one continues
+        line = line.rstrip("\r")
         if line.lstrip().startswith(("#", ";")):  # within a continued line, too
             continue
-        if line.endswith("\\"):
+        if (len(line) - len(line.rstrip("\\"))) % 2:
             waiting += line[:-1] + " "
             continue
         whole, waiting = (waiting + line).strip(), ""

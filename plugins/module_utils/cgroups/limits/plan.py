@@ -23,6 +23,7 @@ _INSTEAD = {  # of what cgroup v1 cannot
     "memory_swap_max": "Limit memory_max; v1 limits memory and swap only together, which systemd does not do.",
 }
 _IDLE, _SCOPE_OOM_POLICY = 252, 253
+_TENTHS, _HUNDREDTHS = 240, 248  # of a percent, which systemd ignored before (src/basic/parse-util.c, src/basic/percent-util.c)
 _OWN = "/90-gohost-limits.conf"  # of one unit, which goes before that of its family: what it is for
 
 Texts = Mapping[str, Mapping[str, Optional[str]]]  # unit, template or prefix → path of its drop-in → its text to be, None where it goes
@@ -108,9 +109,11 @@ def _possible(wish: Wish, target: SeenTarget, seen: Seen, force: bool) -> None:
         directive = DIRECTIVES[option]
         since = _since(wish, option, values)
         # EL8's 239 has some of later versions: what systemd tells of a unit says it best.
-        unknown = known.properties.get(directive.shown) is None if known is not None and since == directive.since else seen.systemd < since
+        telling = known is not None and since == directive.since and not directive.devices
+        unknown = directive.shown not in known.properties if known is not None and telling else seen.systemd < since
         if unknown and since:
-            raise GoHostError(f"{option} needs systemd {since}", name, f"This host has {seen.systemd}.")
+            what = option if since == directive.since else f"{option} {values[-1]}"
+            raise GoHostError(f"{what} needs systemd {since}", name, f"This host has {seen.systemd}.")
         if option.startswith("managed_oom") and not seen.oomd:
             raise GoHostError(f"{option} needs systemd-oomd", name, "Install the package systemd-oomd (or systemd-oomd-defaults), or leave it out.")
         if directive.controller:
@@ -124,7 +127,7 @@ def _possible(wish: Wish, target: SeenTarget, seen: Seen, force: bool) -> None:
     most = quantities.size(wish.setting("memory_max")).of(seen.memory) if "memory_max" in wish.settings else None
     for option in sizes if most is not None else ():
         size = quantities.size(wish.setting(option)).of(seen.memory)
-        if size is None or size > (most or 0):
+        if size is not None and size > (most or 0):
             raise GoHostError(
                 f"{option} of {name} is above its memory_max", f"{wish.setting(option)}, {wish.setting('memory_max')}", f"Give less for {option}."
             )
@@ -138,7 +141,10 @@ def _possible(wish: Wish, target: SeenTarget, seen: Seen, force: bool) -> None:
 def _since(wish: Wish, option: str, values: Tuple[str, ...]) -> int:
     if (option, values) == ("cpu_weight", ("idle",)):
         return _IDLE
-    return _SCOPE_OOM_POLICY if option == "oom_policy" and wish.target.kind == SCOPE else DIRECTIVES[option].since
+    if option == "oom_policy" and wish.target.kind == SCOPE:
+        return _SCOPE_OOM_POLICY
+    digits = len(values[-1].partition(".")[2].rstrip("%")) if values[-1].endswith("%") else 0
+    return max(DIRECTIVES[option].since, (0, _TENTHS, _HUNDREDTHS)[digits])
 
 
 def _reaches_kernel(option: str, name: str, seen: Seen) -> None:
@@ -188,7 +194,7 @@ def _held(option: str, wish: Wish, member: UnitState, seen: Seen) -> bool:
     names = [f"{directory}/{name}" for name in directives.files(option, version)]
     if not directory or not member.cgroup or (option == "io_weight" and not set(names) & set(member.live)):
         return True  # it does not run, or _warnings tells
-    return directives.held(option, wish.settings[option], lambda name: member.live.get(f"{directory}/{name}"), version, seen.memory)
+    return directives.held(option, wish.settings[option], lambda name: member.live.get(f"{directory}/{name}"), version)
 
 
 def _row(wish: Wish, target: SeenTarget, seen: Seen, wanted: Wanted, limits: Texts) -> Row:
@@ -327,7 +333,7 @@ def _conflicts(wish: Wish, path: str, member: UnitState, seen: Seen) -> Iterable
         for option, values in parse.options(read).items():
             wished = wish.setting(option)
             same = values[-1] == wished or (option in _SHOWN and _shown(option, values[-1], seen) == _shown(option, wished, seen))
-            if option in wish.settings and not same and DIRECTIVES[option].controller != directives.IO:  # limits of devices add up
+            if option in wish.settings and not same and not DIRECTIVES[option].devices:  # whose limits add up
                 yield Conflict(option, file, values[-1], posixpath.basename(file) > mine)
 
 
@@ -367,7 +373,7 @@ def _has(option: str, will: Optional[Tuple[str, ...]], member: UnitState) -> Opt
 
 def _path(name: str) -> str:
     """The cgroup of a slice."""
-    return "".join(f"/{each}" for each in reversed(configured.slice_chain(name)[:-1]))
+    return "".join(f"/{each}" for each in reversed(configured.slice_chain(name)[:-1])) or "/"
 
 
 def _warnings(row: Row, seen: Seen) -> List[str]:
