@@ -16,6 +16,7 @@ from tests.fakes import archives
 from tests.fakes.web import WebServer
 from tests.hosts import hosts
 from tests.hosts.host import Host
+from tests.integration.go_programs import LIMITS, RELEASES, Build, built
 from tests.integration.playbook import Play
 from tests.runner.workspace import Missing
 
@@ -91,11 +92,20 @@ def place(tmp_path: Path) -> Place:
 
 @pytest.fixture(scope="session", params=["vm:bookworm", pytest.param("vm:trixie", marks=pytest.mark.long)])
 def guest(request: pytest.FixtureRequest) -> Iterator[Host]:
-    """A virtual machine with SELinux enforcing, one for all tests that take it: each cleans up what it makes. Tests that take it are marked vm."""
+    """A virtual machine with SELinux enforcing, one for all tests that take it: each cleans up what it makes. Tests that take it are marked vm.
+
+    A test may name other images by indirect parameters; a container needs no mark.
+    """
     image: str = request.param
     try:
-        host = hosts.start(image, f"integration-{image.removeprefix('vm:')}")
+        host = hosts.start(image, f"integration-{image.removeprefix('vm:').replace(':', '-')}")
     except Missing as missing:
         pytest.skip(str(missing))
     yield host
     hosts.stop(host)
+
+
+@pytest.fixture(scope="session")
+def programs() -> dict[Build, Path]:
+    """The program that says what it sees, by each release."""
+    return built(LIMITS, RELEASES)

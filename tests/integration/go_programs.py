@@ -3,6 +3,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Go programs built by real releases, which the product installs by the module proxy. What was built stays in the cache beside the releases."""
 
+import fcntl
 import hashlib
 import os
 import platform
@@ -26,6 +27,26 @@ class Build(NamedTuple):
     flags: tuple[str, ...] = ()
     env: tuple[tuple[str, str], ...] = ()
 
+    @property
+    def name(self) -> str:
+        return f"{self.release}-{self.line}"
+
+    @property
+    def reads_quota(self) -> bool:
+        """Whether the runtime looks at quotas: it is new enough, and so is the go line."""
+        return self.release >= "1.25" and self.line >= "1.25"
+
+
+LIMITS = Path(__file__).parent / "limits"
+RELEASES = (
+    Build("1.21.13", "1.21"),
+    Build("1.24.13", "1.24"),
+    Build("1.25.14", "1.25"),
+    Build("1.26.11", "1.26"),
+    Build("1.27.4", "1.27"),
+    Build("1.27.4", "1.24", ("-buildmode=pie", "-ldflags=-s -w -X main.token=secret")),
+)
+
 
 def environment() -> dict[str, str]:
     """For a controller that fetches by the module proxy alone, and keeps what it fetched."""
@@ -37,10 +58,12 @@ def built(source: Path, wanted: Sequence[Build]) -> dict[Build, Path]:
     kept = default_dir(os.environ) / "tests" / "programs"
     kept.mkdir(parents=True, exist_ok=True)
     paths = {build: kept / _name(source, build) for build in wanted}
-    missing = [build for build in wanted if not paths[build].exists()]
-    if missing:
-        with tempfile.TemporaryDirectory() as made:
-            _build(source, {build: paths[build] for build in missing}, Path(made))
+    with (kept / ".lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)  # two stages want the same ones
+        missing = [build for build in wanted if not paths[build].exists()]
+        if missing:
+            with tempfile.TemporaryDirectory() as made:
+                _build(source, {build: paths[build] for build in missing}, Path(made))
     return paths
 
 

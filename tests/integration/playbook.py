@@ -22,8 +22,10 @@ PASSES = ("check", "apply", "check again", "apply again")
 
 
 def reached(host: Host) -> dict[str, Any]:
-    """Variables by which Ansible reaches a test host, one connection for all tasks."""
-    shared = f"-F {cache.FILES / 'ssh_config'} -o ControlMaster=auto -o ControlPersist=120 -o ControlPath={Path(host.id) / 'ssh'}"
+    """Variables by which Ansible reaches a test host, one connection for all tasks where the host has a directory for its socket."""
+    shared = f"-F {cache.FILES / 'ssh_config'}"
+    if Path(host.id).is_absolute():
+        shared += f" -o ControlMaster=auto -o ControlPersist=120 -o ControlPath={Path(host.id) / 'ssh'}"
     return {
         "ansible_connection": "ssh",
         "ansible_host": host.address,

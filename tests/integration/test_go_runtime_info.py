@@ -16,20 +16,11 @@ import pytest
 
 from tests.hosts import cache, hosts
 from tests.hosts.host import Host
-from tests.integration.go_programs import Build, built
+from tests.integration.go_programs import RELEASES, Build
 from tests.integration.playbook import Play, reached
 from tests.runner.workspace import Missing
 
 INFO = "gohost.linux.go_runtime_info"
-SOURCE = Path(__file__).parent / "limits"
-BUILDS = (
-    Build("1.21.13", "1.21"),
-    Build("1.24.13", "1.24"),
-    Build("1.25.14", "1.25"),
-    Build("1.26.11", "1.26"),
-    Build("1.27.4", "1.27"),
-    Build("1.27.4", "1.24", ("-buildmode=pie", "-ldflags=-s -w -X main.token=secret")),
-)
 ENVIRONMENTS: tuple[dict[str, str], ...] = (
     {},
     {"GOMAXPROCS": "3"},
@@ -82,11 +73,6 @@ def looks_into(pid: int) -> str:
     return next((os.path.dirname(link) for link in links if link.endswith("/cpu.cfs_quota_us")), "")
 
 
-@pytest.fixture(scope="session")
-def programs() -> dict[Build, Path]:
-    return built(SOURCE, BUILDS)
-
-
 def info(directory: Path, **options: Any) -> list[dict[str, Any]]:
     play = Play(directory / f"play{time.monotonic_ns()}")
     play.task("info", INFO, **options)
@@ -101,7 +87,7 @@ def test_every_release_chooses_what_is_expected(programs: dict[Build, Path], tmp
     with ExitStack() as stack:
         started = [
             (build, env, stack.enter_context(running(programs[build], env=env, mask=mask)))
-            for build, env, mask in itertools.product(BUILDS, ENVIRONMENTS, masks)
+            for build, env, mask in itertools.product(RELEASES, ENVIRONMENTS, masks)
         ]
         rows = info(tmp_path, pids=[program.pid for _build, _env, program in started])
     assert len(rows) == len(started) == 72
@@ -193,7 +179,7 @@ def test_quota_of_its_own(programs: dict[Build, Path], outer: dict[str, Path], t
         rows = info(tmp_path, pids=[program.pid for program in started])
         looked = [looks_into(program.pid) for program in started]
     for build, program, row, directory in zip(programs, started, rows, looked, strict=True):
-        reads = build.release >= "1.25" and build.line >= "1.25"
+        reads = build.reads_quota
         assert row["expected_gomaxprocs"] == program.gomaxprocs
         assert row["go_visible"]["cpus"] == (1.5 if reads else None)
         assert row["go_visible"]["directory"] == directory == (str(groups[0]) if reads else "")
@@ -216,7 +202,7 @@ def test_container(programs: dict[Build, Path], outer: dict[str, Path], tmp_path
     (group / "cpu.cfs_quota_us").write_text("150000")
     script = "set -e; " + MOUNTS[namespace].format(group=group) + '; exec "$0"'
     unshare = ["unshare", "--mount", *(["--cgroup"] if namespace == "own" else []), "sh", "-c", script]
-    builds = [build for build in BUILDS if build.release >= "1.25" and build.line >= "1.25"]
+    builds = [build for build in RELEASES if build.reads_quota]
     with ExitStack() as stack:
         started = [
             stack.enter_context(running(*unshare, programs[build], env={"PATH": os.defpath, "TMPDIR": str(tmp_path)}, groups=(group,))) for build in builds
