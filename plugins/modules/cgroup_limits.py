@@ -182,7 +182,7 @@ attributes:
     support: full
 notes:
   - Drop-ins are C(/etc/systemd/system/UNIT.d/90-gohost-limits.conf), after what C(systemctl set-property) writes. Those of prefixes and templates begin with
-    80, those of O(units[].runtime) with 95 and 85. Whose they are stands in their first line.
+    80 to 84, the narrower the later, those of O(units[].runtime) with 95 and 85 to 89. Whose they are stands in their first line.
   - A run that is killed between writing and C(daemon-reload) leaves a mark below C(/run), and the next one reloads.
   - Limits that somebody has written into the kernel's files by hand are put right.
 seealso:

@@ -7,10 +7,12 @@ from typing import Callable, List, Mapping, Optional, Sequence, Tuple
 
 from ..binaries.model import BuildInfo
 from ..binaries.parse import release
-from . import hierarchy, parse, predict
+from . import hierarchy, parse, predict, quantities
 from .model import Bound, Effective, Node, Observed, Prediction, Program, Unit
 
 Properties = Mapping[str, str]  # as `systemctl show` prints them
+NOT_SET = "[not set]"
+_NONE = {"", NOT_SET, quantities.INFINITY}
 
 
 def slice_chain(name: str) -> List[str]:
@@ -54,9 +56,9 @@ def program(seen: Observed) -> Optional[Program]:
 def observed(unit: Unit, build: Optional[BuildInfo], version: str, online: Sequence[int]) -> Observed:
     """A unit's program with the limits that systemd would give it. version: of the host's cgroups."""
     found = Observed(unit.name, unit.name, 0, unit.executable, build, unit.environment, unit.cpus or tuple(online), effective(unit.chain))
-    quotas = [parse.time_span(each.get("CPUQuotaPerSecUSec", "")) for each in unit.chain]
-    # Without a quota a service has no cpu cgroup of its own on v1: its process is in that of the slice.
-    quota = next((each for each in quotas if each), None) if version in ("v1", "hybrid") else quotas[0]
+    # Where it has neither quota nor weight a service has no cpu cgroup of its own on v1: its process is in that of the slice.
+    own = [each for each in unit.chain if version == "v2" or not {each.get("CPUQuotaPerSecUSec", ""), each.get("CPUWeight", "")} <= _NONE] or [{}]
+    quota = parse.time_span(own[0].get("CPUQuotaPerSecUSec", ""))
 
     def choose(program: Program) -> Prediction:
         return predict.gomaxprocs(program, len(found.cpus), quota)

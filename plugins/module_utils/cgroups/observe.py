@@ -17,7 +17,7 @@ from .model import Bound, Effective, Membership, Node, Observed, Place, Sharing,
 
 _PROPERTIES = (
     "Id,LoadState,MainPID,ControlGroup,ExecStart,Environment,EnvironmentFiles,Slice,CPUAffinity,"
-    "AllowedCPUs,CPUQuotaPerSecUSec,MemoryMax,MemoryHigh,MemorySwapMax,TasksMax"
+    "AllowedCPUs,CPUQuotaPerSecUSec,CPUWeight,MemoryMax,MemoryHigh,MemorySwapMax,TasksMax"
 )
 _MOST_CGROUPS = 2000  # that are searched for processes which share a limit
 _SMALL_FILE = 1 << 20

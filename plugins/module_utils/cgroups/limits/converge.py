@@ -42,8 +42,13 @@ def converge(host: Host, wanted: Wanted, check: bool = False, lock_timeout: floa
         if not decision.plan.changed:
             return Outcome(seen, decision, seen)
         apply(host, decision.plan)
-        after = reread(host, seen, wanted) if not decision.plan.of(RESTART) else observe(host, wanted)
+        after = reread(host, seen, wanted) if not decision.plan.of(RESTART) else _again(host, wanted, seen)
         return Outcome(seen, decision, _verified(host, wanted, after))
+
+
+def _again(host: Host, wanted: Wanted, before: Seen) -> Seen:
+    """The host as it is now, but for what else runs there: whoever came or went meanwhile is for the next run."""
+    return observe(host, wanted)._replace(occupants=before.occupants)
 
 
 def _verified(host: Host, wanted: Wanted, seen: Seen) -> Seen:
@@ -53,7 +58,7 @@ def _verified(host: Host, wanted: Wanted, seen: Seen) -> Seen:
     again = True
     while decision.plan.changed and time.monotonic() < end:
         time.sleep(_PAUSE)
-        seen = observe(host, wanted)
+        seen = _again(host, wanted, seen)
         decision = plan(wanted, seen)
         if again and [step.action for step in decision.plan.steps] == [RELOAD]:
             # On v1 systemd lowers a slice's quota before that of what is in it, which the kernel takes only afterwards.

@@ -7,6 +7,7 @@ from typing import Mapping, NamedTuple, Optional, Tuple
 
 from ...binaries.model import BuildInfo
 from ...errors import GoHostError
+from ..parse import words
 
 SERVICE, SLICE, SCOPE = "service", "slice", "scope"
 SECTIONS = {SERVICE: "Service", SLICE: "Slice", SCOPE: "Scope"}
@@ -93,6 +94,11 @@ class UnitState(NamedTuple):
     @property
     def loaded(self) -> bool:
         return self.properties.get("LoadState") == "loaded"
+
+    @property
+    def dropins(self) -> Tuple[str, ...]:
+        """Paths of those that systemd has read; it prints quotes around what has a backslash."""
+        return tuple(words(self.properties.get("DropInPaths", "")))
 
     @property
     def cgroup(self) -> str:

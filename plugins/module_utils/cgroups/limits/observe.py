@@ -5,6 +5,7 @@
 
 import posixpath
 import re
+import shlex
 from typing import Dict, Iterable, List, Mapping, Optional, Sequence, Tuple
 
 from ...errors import GoHostError
@@ -22,7 +23,7 @@ STAGED = ".gohost-new"  # behind a drop-in's name, so that systemd does not read
 _PROBE = "gohost"  # an instance to ask a template about
 _CONTROLLERS = (CPU, MEMORY, PIDS, IO, CPUSET)
 _VERSION = re.compile(r"systemd (\d+)")
-_FAMILIES_FIRST = 10  # or a drop-in for one unit would hide that of its family, which has the same name
+_FAMILIES_FIRST, _MOST_NARROW = 10, 4  # a drop-in hides those of wider names that are called the same (systemd.unit(5)), so each has a number of its own
 _GENERAL = "Id,LoadState,ActiveState,FragmentPath,DropInPaths,NeedDaemonReload,MainPID,ControlGroup,ExecStart,EnvironmentFiles,CPUAffinity"
 _PROPERTIES = ",".join([_GENERAL, *(directive.shown for directive in DIRECTIVES.values())])
 
@@ -32,8 +33,11 @@ def dropin(wish: Wish, unit: str = "") -> str:
 
     90 comes after what `systemctl set-property` writes, 50-NAME.conf; the same file in /etc hides that in /run, so that one has another name.
     """
-    number = (95 if wish.runtime else 90) - (_FAMILIES_FIRST if wish.target.family else 0)
-    return f"{RUNTIME if wish.runtime else LASTING}/{unit or wish.target.name}.d/{number}-gohost-limits.conf"
+    number, its = 95 if wish.runtime else 90, wish.target
+    if its.family:
+        narrow = its.name.count("-") + (its.family == TEMPLATE) - 1
+        number += min(narrow, _MOST_NARROW) - _FAMILIES_FIRST
+    return f"{RUNTIME if wish.runtime else LASTING}/{unit or its.name}.d/{number}-gohost-limits.conf"
 
 
 def observe(host: Host, wanted: Wanted) -> Seen:
@@ -130,7 +134,7 @@ def _options(name: str, wanted: Wanted) -> List[str]:
 
 def _state(machine: Machine, shown: Mapping[str, str], options: Iterable[str], controllers: Mapping[str, int]) -> UnitState:
     host = machine.host
-    paths = [path for path in [shown.get("FragmentPath", ""), *shown.get("DropInPaths", "").split()] if path]
+    paths = [path for path in [shown.get("FragmentPath", ""), *UnitState(shown).dropins] if path]
     pid = int(shown.get("MainPID") or 0)
     # What is not active may have cgroups, too, for which systemd cares when it likes.
     path = shown.get("ControlGroup", "") if shown.get("ActiveState") in ("active", "reloading", "activating") else ""
@@ -166,8 +170,8 @@ def reread(host: Host, seen: Seen, wanted: Wanted) -> Seen:
         content = text(host, target.path)
         members = []
         for member in target.members:
-            paths = [path for path in member.properties.get("DropInPaths", "").split() if path != target.path]
-            shown = dict(member.properties, NeedDaemonReload="no", DropInPaths=" ".join([*paths, target.path] if content is not None else paths))
+            paths = [path for path in member.dropins if path != target.path] + ([target.path] if content is not None else [])
+            shown = dict(member.properties, NeedDaemonReload="no", DropInPaths=" ".join(map(shlex.quote, paths)))
             members.append(member._replace(properties=shown, live=_live(host, member.directories, wish.settings, seen.controllers)))
         leftovers = _leftovers(host, target.path, due)
         targets.append(target._replace(text=content, proper=_proper(host, target.path), leftovers=leftovers, members=tuple(members)))
@@ -230,7 +234,8 @@ def _running(host: Host, pid: int) -> Optional[Running]:
 
 def _target(host: Host, wish: Wish, states: Mapping[str, UnitState], families: Mapping[str, Tuple[UnitState, ...]], due: bool) -> SeenTarget:
     unit = states.get(probe(wish.target))
-    members = families.get(wish.target.pattern, ()) if wish.target.family else tuple(each for each in [unit] if each is not None and each.loaded)
+    known = families.get(wish.target.pattern, ()) if wish.target.family else (unit,)
+    members = tuple(each for each in known if each is not None and each.loaded)
     path = dropin(wish, unit.name if unit is not None and not wish.target.family else "")
     return SeenTarget(path, unit, members, text(host, path), _proper(host, path), _leftovers(host, path, due))
 

@@ -4,7 +4,7 @@
 """What is to be written, and what it means for the programs there. Pure."""
 
 import posixpath
-from typing import Dict, Iterable, List, Mapping, NamedTuple, Optional, Tuple
+from typing import Dict, FrozenSet, Iterable, List, Mapping, NamedTuple, Optional, Tuple
 
 from ...errors import GoHostError
 from ...plan import Plan, Step
@@ -13,10 +13,11 @@ from ..model import Bound, Observed, Sharing, Unit
 from ..parse import cpu_list, cpu_text, exec_path, time_span
 from . import directives, parse
 from .directives import DIRECTIVES
-from .model import SCOPE, SECTIONS, SERVICE, SLICE, Seen, SeenTarget, Setting, UnitState, Wanted, Wish
+from .model import SCOPE, SECTIONS, SERVICE, SLICE, TEMPLATE, Seen, SeenTarget, Setting, UnitState, Wanted, Wish
 
 WRITE, REMOVE, CLEAN, RELOAD, RESTART = "write", "remove", "clean", "reload", "restart"
-_SHOWN = ("cpu_quota", "allowed_cpus", "tasks_max", "memory_max", "memory_high", "memory_swap_max")  # what a prediction needs
+_SHOWN = ("cpu_quota", "cpu_weight", "allowed_cpus", "tasks_max", "memory_max", "memory_high", "memory_swap_max")  # what a prediction needs
+_UNSET = {"allowed_cpus": "", "cpu_weight": configured.NOT_SET}
 _INSTEAD = {  # of what cgroup v1 cannot
     "memory_high": "Use memory_max.",
     "allowed_cpus": "Use CPUAffinity= in the unit, which every release of Go honours.",
@@ -41,7 +42,8 @@ class Conflict(NamedTuple):
 class Row(NamedTuple):
     """A wish, and what comes of it. text: of the drop-in, None where there is to be none; environment: in it.
 
-    started: the unit's program as it would start with it. restart: member → why it has to be started again.
+    started: the unit's program as it would start with it. lost: member → options of which other files have the last word.
+    restart: member → why it has to be started again.
     """
 
     wish: Wish
@@ -49,9 +51,10 @@ class Row(NamedTuple):
     text: Optional[str]
     environment: Mapping[str, str]
     started: Optional[Observed]
-    conflicts: Tuple[Conflict, ...]
-    restart: Mapping[str, str]
-    warnings: Tuple[str, ...]
+    conflicts: Tuple[Conflict, ...] = ()
+    lost: Mapping[str, FrozenSet[str]] = {}
+    restart: Mapping[str, str] = {}
+    warnings: Tuple[str, ...] = ()
 
 
 class Decision(NamedTuple):
@@ -64,10 +67,7 @@ def plan(wanted: Wanted, seen: Seen) -> Decision:
     _distinct(wanted, seen)
     for wish, target in zip(wanted.wishes, seen.targets):
         _possible(wish, target, seen, wanted.force)
-    limits: Dict[str, Dict[str, Optional[str]]] = {}
-    for wish, target in zip(wanted.wishes, seen.targets):
-        limits.setdefault(posixpath.basename(posixpath.dirname(target.path))[: -len(".d")], {})[target.path] = parse.render(wish, {})
-    rows = [_row(wish, target, seen, wanted, limits) for wish, target in zip(wanted.wishes, seen.targets)]
+    rows = _rows(wanted, seen)
     steps: List[Step] = []
     for row in rows:
         path, before = row.target.path, _lines(row.target.text)
@@ -85,6 +85,31 @@ def plan(wanted: Wanted, seen: Seen) -> Decision:
             if member.running is not None and (always or member.name in row.restart):
                 steps.append(Step(RESTART, member.name, row.restart.get(member.name, "runs"), "restarted"))
     return Decision(Plan(tuple({step.thing: step for step in steps}.values())), tuple(rows))
+
+
+def _rows(wanted: Wanted, seen: Seen) -> List[Row]:
+    texts: Dict[str, Dict[str, Optional[str]]] = {}
+
+    def written(path: str, text: Optional[str]) -> None:
+        texts.setdefault(posixpath.basename(posixpath.dirname(path))[: -len(".d")], {})[path] = text
+
+    for wish, target in zip(wanted.wishes, seen.targets):
+        written(target.path, parse.render(wish, {}))
+    found: Dict[int, Row] = {}
+    for number, wish in sorted(enumerate(wanted.wishes), key=lambda each: each[1].runtime):  # the others go over the lasting ones
+        found[number] = _row(wish, seen.targets[number], seen, wanted, texts)
+        written(found[number].target.path, found[number].text)
+    return [_judged(found[number], seen, texts) for number in range(len(found))]
+
+
+def _judged(row: Row, seen: Seen, texts: Texts) -> Row:
+    """With what stands against it when all these drop-ins are written."""
+    members = row.target.members
+    conflicts = {member.name: set(_conflicts(row.wish, row.target.path, member, seen, texts)) if row.wish.present else set() for member in members}
+    lost = {name: frozenset(each.option for each in there if each.wins) for name, there in conflicts.items()}
+    restart = {member.name: _restart(row, member, lost[member.name], texts) for member in members}
+    row = row._replace(conflicts=tuple(sorted({each for there in conflicts.values() for each in there})), lost=lost)
+    return row._replace(restart={name: why for name, why in restart.items() if why}, warnings=tuple(_warnings(row, seen)))
 
 
 def _lines(text: Optional[str]) -> Optional[List[str]]:
@@ -168,23 +193,21 @@ def _unread(row: Row, seen: Seen) -> bool:
     if row.text != target.text:
         return True
     for member in target.members:
-        listed = target.path in member.properties.get("DropInPaths", "").split()
+        listed = target.path in member.dropins
         if listed != (target.text is not None) or member.properties.get("NeedDaemonReload") == "yes":
             return True
-        lost = {conflict.option for conflict in row.conflicts if conflict.wins}
-        if any(not _held(option, wish, member, seen) for option in wish.settings if option not in lost):
+        if any(not _held(option, wish, member, seen) for option in wish.settings if option not in row.lost[member.name]):
             return True
     return False
 
 
 def unheld(row: Row, seen: Seen) -> List[str]:
     """Settings that the kernel does not have though nothing stands against them, as a person names them."""
-    lost = {conflict.option for conflict in row.conflicts if conflict.wins}
     return [
         f"{member.name} {DIRECTIVES[option].name}={row.wish.setting(option)}"
         for member in row.target.members
         for option in row.wish.settings
-        if row.text is not None and option not in lost and not _held(option, row.wish, member, seen)
+        if row.text is not None and option not in row.lost[member.name] and not _held(option, row.wish, member, seen)
     ]
 
 
@@ -197,21 +220,25 @@ def _held(option: str, wish: Wish, member: UnitState, seen: Seen) -> bool:
     return directives.held(option, wish.settings[option], lambda name: member.live.get(f"{directory}/{name}"), version)
 
 
-def _row(wish: Wish, target: SeenTarget, seen: Seen, wanted: Wanted, limits: Texts) -> Row:
-    row = Row(wish, target, parse.render(wish, {}), {}, None, (), {}, ())
+def _row(wish: Wish, target: SeenTarget, seen: Seen, wanted: Wanted, texts: Texts) -> Row:
+    row = Row(wish, target, parse.render(wish, {}), {}, None)
     state = target.unit
-    if state is not None and state.loaded:
-        told = {**{name: each.value for name, each in parse.go_environment(_settings(state, limits, wish.runtime, ours=False)).items()}, **state.variables}
-        unit = _unit(wish, state, seen, limits)._replace(environment=told)
-        _quota_fits(wish, unit, state.inside, seen, wanted)
-        found = configured.observed(unit, state.build, seen.cgroup, seen.cpus)
-        found = found._replace(sharing=_sharing(found, wanted, seen))
-        environment = _environment(wish, found, seen) if wish.present and wish.go and wish.target.kind == SERVICE else {}
-        started = configured.observed(unit._replace(environment={**environment, **told}), state.build, seen.cgroup, seen.cpus)
-        row = row._replace(text=parse.render(wish, environment), environment=environment, started=started._replace(sharing=found.sharing))
-    conflicts = tuple(sorted({conflict for member in target.members for conflict in _conflicts(wish, target.path, member, seen)})) if wish.present else ()
-    restart = {member.name: why for member, why in ((each, _restart(row, each)) for each in target.members) if why}
-    return row._replace(conflicts=conflicts, restart=restart, warnings=tuple(_warnings(row._replace(conflicts=conflicts), seen)))
+    if state is None or not state.loaded:
+        return row
+    told = _told(state, _settings(state, texts, wish.runtime, ours=False))
+    unit = _unit(wish, state, seen, texts)._replace(environment=told)
+    _quota_fits(wish, unit, state.inside, seen, wanted)
+    found = configured.observed(unit, state.build, seen.cgroup, seen.cpus)
+    found = found._replace(sharing=_sharing(wish, found, wanted, seen))
+    below = _told(state, _settings(state, texts, runtime=False)) if wish.runtime else {}
+    environment = _environment(wish, found, unit, seen, below) if wish.present and wish.go and wish.target.kind == SERVICE else {}
+    started = configured.observed(unit._replace(environment={**below, **environment, **told}), state.build, seen.cgroup, seen.cpus)
+    return row._replace(text=parse.render(wish, environment), environment=environment, started=started._replace(sharing=found.sharing))
+
+
+def _told(state: UnitState, settings: List[Setting]) -> Dict[str, str]:
+    """The Go runtime's variables that these settings and the unit's EnvironmentFile= give its program."""
+    return {**{name: each.value for name, each in parse.go_environment(settings).items()}, **state.variables}
 
 
 def _quota_fits(wish: Wish, unit: Unit, inside: Mapping[str, float], seen: Seen, wanted: Wanted) -> None:
@@ -227,15 +254,19 @@ def _quota_fits(wish: Wish, unit: Unit, inside: Mapping[str, float], seen: Seen,
         raise GoHostError(f"cpu_quota of {name} is above that of {other}", f"{more:.0%} of {less:.0%}", hint)
 
 
-def _settings(unit: UnitState, texts: Texts, runtime: bool, ours: bool = True) -> List[Setting]:
-    """The settings of a unit when these drop-ins are written. Without runtime, ours that are gone at boot do not count; without ours, none of ours does."""
+def _files(unit: UnitState, texts: Texts) -> List[Tuple[str, str]]:
+    """A unit's files when these drop-ins are written, in the order in which they count."""
     fragments = [(path, text) for path, text in unit.files[:1] if not path.endswith(".conf")]
     dropins = dict(unit.files[len(fragments) :])
     for name in _families(unit.name):
         dropins.update({path: text or "" for path, text in texts.get(name, {}).items()})
-    ordered = sorted(dropins.items(), key=lambda each: posixpath.basename(each[0]))
+    return fragments + sorted(dropins.items(), key=lambda each: posixpath.basename(each[0]))
+
+
+def _settings(unit: UnitState, texts: Texts, runtime: bool, ours: bool = True) -> List[Setting]:
+    """The settings of a unit when these drop-ins are written. Without runtime, ours that are gone at boot do not count; without ours, none of ours does."""
     found: List[Setting] = []
-    for path, text in fragments + ordered:
+    for path, text in _files(unit, texts):
         mine = text.startswith(parse.OURS)
         if not mine or (ours and (runtime or not path.startswith("/run/"))):
             found += parse.settings(text, path)
@@ -243,10 +274,11 @@ def _settings(unit: UnitState, texts: Texts, runtime: bool, ours: bool = True) -
 
 
 def _families(unit: str) -> List[str]:
-    """The names whose drop-ins are for a unit: its own, that of its template, and its prefixes (systemd.unit(5))."""
-    stem, _sign, kind = unit.rpartition(".")
-    ends = [number for number, letter in enumerate(stem) if letter == "-"] + [number for number in [stem.find("@")] if number >= 0]
-    return [unit, *(f"{stem[: end + 1]}.{kind}" for end in ends)]
+    """The names whose drop-ins are for a unit: its own, that of its template, and the prefixes of both (systemd.unit(5))."""
+    stem, _point, kind = unit.rpartition(".")
+    before, sign, _instance = stem.partition("@")
+    prefixes = [before[: number + 1] for number, letter in enumerate(before) if letter == "-"]
+    return [unit, *(f"{each}{end}.{kind}" for each in prefixes for end in sorted({"", sign})), *([f"{before}@.{kind}"] if sign else [])]
 
 
 def _properties(unit: UnitState, texts: Texts, runtime: bool, seen: Seen) -> Dict[str, str]:
@@ -261,7 +293,7 @@ def _properties(unit: UnitState, texts: Texts, runtime: bool, seen: Seen) -> Dic
         if after:
             found[directive.shown] = _shown(option, after[-1].value, seen) or found.get(directive.shown, "")
         elif before:
-            found[directive.shown] = "" if option == "allowed_cpus" else quantities.INFINITY
+            found[directive.shown] = _UNSET.get(option, quantities.INFINITY)
     placed = parse.standing(then, section, "Slice")
     if placed:
         found["Slice"] = placed[-1].value
@@ -276,6 +308,8 @@ def _shown(option: str, value: str, seen: Seen) -> str:
         if option == "cpu_quota":
             number = quantities.cpus(value)
             return quantities.INFINITY if number is None else f"{number / quantities.MICROSECONDS:.6f}s"
+        if option == "cpu_weight":
+            return value
         if option == "allowed_cpus":
             return cpu_text(cpu_list(",".join(value.replace(",", " ").split())))
         amount, total = (quantities.count(value), seen.tasks) if option == "tasks_max" else (quantities.size(value), seen.memory)
@@ -297,36 +331,54 @@ def _unit(wish: Wish, state: UnitState, seen: Seen, texts: Texts) -> Unit:
     return Unit(state.name, 0, executable, {}, configured.cpus(chain, seen.cgroup, seen.cpus), tuple(chain))
 
 
-def _sharing(found: Observed, wanted: Wanted, seen: Seen) -> Sharing:
-    """Who else is below the slice whose limit of memory counts: what runs there, and services of this call that will."""
+def _sharing(wish: Wish, found: Observed, wanted: Wanted, seen: Seen) -> Sharing:
+    """Who else is below the slice whose limit of memory counts: what runs there, services of this call that will, and a template's other instances."""
     bound = found.effective.heap
     if bound is None or bound.node.path == found.unit:
         return Sharing()
     name = bound.node.path
-    there = [path for path in seen.occupants.get(name, ()) if found.unit not in path.split("/")]
-    others = [(wish, target.unit) for wish, target in zip(wanted.wishes, seen.targets) if wish.target.kind == SERVICE and target.unit is not None]
-    placed = [unit for wish, unit in others if unit.name != found.unit and name in configured.slice_chain(_slice(wish, unit))]
-    return Sharing(len(there) + len(placed))
+    others = [(each, target.unit) for each, target in zip(wanted.wishes, seen.targets) if each.target.kind == SERVICE and target.unit is not None]
+    others = [(each, unit) for each, unit in others if unit.name != found.unit]
+    placed = {unit.name for each, unit in others if name in configured.slice_chain(_slice(each, unit))}
+    leaving = {unit.name for _wish, unit in others if wanted.restart != "never"} - placed
+    there = [path for path in seen.occupants.get(name, ()) if not {found.unit, *leaving} & set(path.split("/"))]
+    return Sharing(len(there) + len(placed) + (wish.target.family == TEMPLATE))
 
 
 def _slice(wish: Wish, unit: UnitState) -> str:
     return wish.setting("slice") or unit.properties.get("Slice", "")
 
 
-def _environment(wish: Wish, found: Observed, seen: Seen) -> Dict[str, str]:
-    """What the program has to be told. What the administrator tells it stays."""
-    bound = found.effective.heap
-    if wish.share and bound is not None:
-        part = quantities.size(wish.share).of(int(bound.value)) or 0
-        limits = found.effective._replace(memory=Bound(min(part, bound.value), bound.node), high=None)
-        found = found._replace(effective=limits, sharing=Sharing())
-    return {name: value for name, value in advise.environment(found, wish.headroom).items() if name not in found.environment}
+def _environment(wish: Wish, found: Observed, unit: Unit, seen: Seen, below: Mapping[str, str]) -> Dict[str, str]:
+    """What the program has to be told. What the administrator tells it stays. below: what our lasting drop-in tells, which a runtime one goes over."""
+    if found.alone is None:
+        return {}
+    own, above = (configured.effective(chain).heap for chain in (unit.chain[:1], unit.chain[1:]))
+    if wish.share and above is not None:
+        part = min(quantities.size(wish.share).of(int(above.value)) or 0, above.value, *([own.value] if own is not None else []))
+        found = found._replace(effective=found.effective._replace(memory=Bound(part, above.node), high=None), sharing=Sharing())
+    wished = str(advise.wished_procs(found))
+    environment = advise.environment(found, wish.headroom)
+    if _read_by_chance(found, unit, seen) or below.get("GOMAXPROCS", wished) != wished:
+        environment["GOMAXPROCS"] = wished
+    if "GOMEMLIMIT" in below:
+        environment.setdefault("GOMEMLIMIT", "off")
+    return {name: value for name, value in environment.items() if name not in found.environment}
 
 
-def _conflicts(wish: Wish, path: str, member: UnitState, seen: Seen) -> Iterable[Conflict]:
+def _read_by_chance(found: Observed, unit: Unit, seen: Seen) -> bool:
+    """Whether a program that reads quotas finds that of its slice only while nothing beside it in there makes systemd give it a cpu cgroup of its own.
+
+    So it is on v1 (src/core/cgroup.c, unit_get_sibling_mask).
+    """
+    reads = found.alone is not None and found.alone.reads_quota and seen.controllers.get(directives.CPU) == 1
+    return reads and advise.wished_procs(found) < len(found.cpus) and time_span(unit.chain[0].get("CPUQuotaPerSecUSec", "")) is None
+
+
+def _conflicts(wish: Wish, path: str, member: UnitState, seen: Seen, texts: Texts) -> Iterable[Conflict]:
     mine = posixpath.basename(path)
     section = SECTIONS[wish.target.kind]
-    for file, text in member.files:
+    for file, text in _files(member, texts):
         if file == path or not file.endswith(".conf"):
             continue
         read = [each for each in parse.settings(text, file) if each.section == section]
@@ -337,7 +389,7 @@ def _conflicts(wish: Wish, path: str, member: UnitState, seen: Seen) -> Iterable
                 yield Conflict(option, file, values[-1], posixpath.basename(file) > mine)
 
 
-def _restart(row: Row, member: UnitState) -> str:
+def _restart(row: Row, member: UnitState, lost: FrozenSet[str], texts: Texts) -> str:
     """Why a service that runs has to be started again to have what is wished; "" where it has it."""
     running = member.running
     if running is None or row.wish.target.kind != SERVICE:
@@ -346,10 +398,10 @@ def _restart(row: Row, member: UnitState) -> str:
     new = parse.settings(row.text or "", row.target.path)
     before, after = parse.go_environment(old), parse.go_environment(new)
     found: List[str] = []
-    started = row.started.environment if row.started is not None else {}
-    found += [name for name in sorted({*before, *after}) if running.environment.get(name) != started.get(name)]
+    told = _told(member, _settings(member, texts, runtime=True))
+    found += [name for name in sorted({*before, *after}) if running.environment.get(name) != told.get(name)]
     limits: Tuple[Dict[str, Tuple[str, ...]], Dict[str, Tuple[str, ...]]] = (parse.options(old), parse.options(new))
-    for option in (each.option for each in DIRECTIVES.values() if each.at_start):
+    for option in (each.option for each in DIRECTIVES.values() if each.at_start and each.option not in lost):
         was, will = (each.get(option) for each in limits)
         has = _has(option, will, member)
         if (was != will) if has is None else not has:
