@@ -202,7 +202,7 @@ def test_killed_at_every_call(name: str, every: bool, record_property: Callable[
             host = restored()
             wrong += [f"{point} {calls[point.number - 1]}: {text}" for text in broken(host, scenario, point, expected)]
     with capsys.disabled():
-        print(f"\n{name}: killed at {len(tried)} of {len(calls)} calls", end=" ")
+        print(f"\n{name}: {len(calls)} calls, killed at {len(tried)} points", end=" ")
     record_property("kill_points", len(tried))
     assert wrong == []
     assert len(tried) > (100 if every else 20)
