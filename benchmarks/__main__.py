@@ -10,9 +10,9 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / ".build"))
 
-from benchmarks import fleet, install, material, measure, memory, restore, transaction, unchanged
+from benchmarks import fleet, install, limits_go, material, measure, memory, restore, transaction, unchanged
 
-PARTS = ("install", "unchanged", "restore", "transaction", "memory", "fleet")
+PARTS = ("install", "unchanged", "restore", "transaction", "memory", "fleet", "limits-go")
 
 
 def main() -> None:
@@ -31,7 +31,7 @@ def main() -> None:
         if "unchanged" in only:
             rows += unchanged.rows(Path(scratch), options.tasks)
         if "restore" in only:
-            rows += restore.rows(options.rounds)
+            rows += restore.rows(Path(scratch), options.rounds)
         if "transaction" in only:
             rows += transaction.rows(Path(scratch), 3, options.looped)
         if rows:
@@ -39,7 +39,9 @@ def main() -> None:
         if "memory" in only:
             print(measure.table(memory.HEAD, memory.rows(Path(scratch))), end="\n\n")
         if "fleet" in only:
-            print(measure.table(fleet.HEAD, fleet.rows(Path(scratch))))
+            print(measure.table(fleet.HEAD, fleet.rows(Path(scratch))), end="\n\n")
+        if "limits-go" in only:
+            print(measure.table(limits_go.HEAD, limits_go.rows(Path(scratch), 3)))
 
 
 main()

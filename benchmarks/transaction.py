@@ -12,10 +12,9 @@ from pathlib import Path
 from typing import Any
 
 from ansible_collections.gohost.linux.plugins.plugin_utils.releases.cache import default_dir, private_dir
-from benchmarks import material, measure, playbooks
+from benchmarks import measure
+from benchmarks.guest import Guest
 from tests.hosts import hosts
-from tests.hosts.host import Host
-from tests.integration.playbook import reached
 
 _MODULE = "gohost.linux.selinux_go_context"
 _IMAGE = "vm:bookworm"
@@ -39,13 +38,14 @@ def rows(scratch: Path, rounds: int, looped: int) -> list[tuple[str, ...]]:
     """rounds: pairs with semanage import; looped: pairs with a task for each record, at ten minutes each."""
     host = hosts.start(_IMAGE, "bench-transaction")
     try:
-        _shell(host, f"rm -rf {_SAVED}; mkdir {_SAVED}; cp -a {_STORE} {_SAVED}/store; cp -a {_POLICY} {_SAVED}/policy; echo '{_CIL}' > /root/bench.cil")
-        return list(_rows(_Guest(host, scratch / "transaction"), rounds, looped))
+        guest = _Fresh(host, scratch / "transaction", str(_peers()))
+        guest.shell(f"rm -rf {_SAVED}; mkdir {_SAVED}; cp -a {_STORE} {_SAVED}/store; cp -a {_POLICY} {_SAVED}/policy; echo '{_CIL}' > /root/bench.cil")
+        return list(_rows(guest, rounds, looped))
     finally:
         hosts.stop(host)
 
 
-def _rows(guest: "_Guest", rounds: int, looped: int) -> Sequence[tuple[str, ...]]:
+def _rows(guest: "_Fresh", rounds: int, looped: int) -> Sequence[tuple[str, ...]]:
     module = {"modules": [{"name": "bench", "cil": _CIL}]}
     imports = {"ansible.builtin.command": {"cmd": "semanage import", "stdin": _IMPORT}}
     both = {"ansible.builtin.shell": {"cmd": "semanage import && semodule -i /root/bench.cil", "stdin": _IMPORT}}
@@ -76,24 +76,12 @@ def _looped() -> list[dict[str, Any]]:
     )
 
 
-class _Guest:
-    """A machine, and what tasks on it take."""
-
-    def __init__(self, host: Host, scratch: Path) -> None:
-        self._host, self._scratch = host, scratch
-
-    def play(self, tasks: Sequence[Mapping[str, Any]]) -> float:
-        """Seconds of all these tasks, without Ansible's own start."""
-        named = [{"name": f"task {number}", **task} for number, task in enumerate(tasks)]
-        settings = {"ANSIBLE_COLLECTIONS_PATH": f"{material.ROOT / '.build'}:{_peers()}"}
-        connected = [{"name": "connect", "ansible.builtin.ping": {}}]
-        times = playbooks.play(self._scratch, connected + named, {"guest": reached(self._host)}, settings=settings)
-        return sum(time.seconds for time in times if time.task != "connect")
+class _Fresh(Guest):
+    """A machine that goes back to the policy as it was installed."""
 
     def fresh(self, tasks: Sequence[Mapping[str, Any]]) -> float:
-        """The same, on the policy as it was installed."""
         back = f"rm -rf {_STORE} {_POLICY}; cp -a {_SAVED}/store {_STORE}; cp -a {_SAVED}/policy {_POLICY}; load_policy"
-        _shell(self._host, f"{back}; setsebool {' '.join(f'{name}=0' for name in _BOOLEANS)}; sync")
+        self.shell(f"{back}; setsebool {' '.join(f'{name}=0' for name in _BOOLEANS)}; sync")
         return self.play(tasks)
 
     def fresh_round(self, tasks: Sequence[Mapping[str, Any]], _number: int) -> float:
@@ -113,9 +101,3 @@ def _peers() -> Path:
             packed.extractall(unpacked, [name for name in packed.namelist() if name.startswith(prefixes)])
         unpacked.rename(place)
     return place
-
-
-def _shell(host: Host, script: str) -> None:
-    ended = host.run(script, timeout=300)
-    if ended.returncode:
-        sys.exit(f"{host.name}: {script}: {ended.stderr[-4000:]}")
