@@ -227,7 +227,8 @@ class FakeSystemd(Rooted):
         for directory in _directories(name):
             if directories is None or directory in directories:
                 for file in self._names(directory):
-                    if file.endswith(".conf"):
+                    real = f"{self.root}{directory}/{file}"
+                    if file.endswith(".conf") and os.path.exists(real) and not os.path.isdir(real):
                         found.setdefault(file, f"{directory}/{file}")
         return [self._file(path) for path in ([own] if own else []) + [found[file] for file in sorted(found)]]
 
@@ -263,6 +264,8 @@ class FakeSystemd(Rooted):
                 if not value:
                     if setting not in _STUBBORN:
                         found.pop(setting, None)
+                elif not _valid(setting, value):
+                    continue
                 elif setting in _LISTS:
                     found[setting] = found.get(setting, []) + [value]
                 else:
@@ -384,7 +387,7 @@ class FakeSystemd(Rooted):
             *shown,
             ("ActiveState", "active" if entry else "inactive"),
             ("FragmentPath", own[0] if own else ""),
-            ("DropInPaths", " ".join(dropins)),
+            ("DropInPaths", " ".join(map(_word, dropins))),
             ("NeedDaemonReload", "yes" if self._load_state(name) == "error" or self._stale(name) else "no"),
             ("Transient", "yes" if own and own[0].startswith("/run/systemd/transient/") else "no"),
         ]
@@ -436,6 +439,46 @@ def _settings(text: str, section: str) -> Iterator[Tuple[str, str]]:
         elif "=" in line and here == section:
             name, _sign, value = line.partition("=")
             yield name.strip(), value.strip()
+
+
+def _valid(setting: str, value: str) -> bool:
+    """Whether systemd takes a value; what it does not take it ignores, with a line in its journal."""
+    try:
+        if setting in _SIZES:
+            return (_number(value) or 0) >= 0
+        if setting == "TasksMax":
+            return (_number(value, total=TASKS) or 1) > 0
+        if setting == "CPUQuota":
+            return value.endswith("%") and float(value[:-1]) > 0
+        if setting == "CPUQuotaPeriodSec":
+            return _microseconds(value) > 0
+        if setting in ("CPUWeight", "IOWeight"):
+            return (setting, value) == ("CPUWeight", "idle") or 1 <= int(value) <= 10000
+        if setting in ("AllowedCPUs", "CPUAffinity"):
+            return bool(_cpus(value))
+        if setting in _LISTS[2:6]:
+            device, _sign, amount = value.rpartition(" ")
+            return device.startswith("/") and (_number(amount, 1000) or 0) > 0
+        if setting == "ManagedOOMMemoryPressureLimit":
+            return value.endswith("%") and 0 <= float(value[:-1]) <= 100
+        if setting == "OOMScoreAdjust":
+            return -1000 <= int(value) <= 1000
+        if setting == "LimitNOFILE":
+            return all(int(part) >= 0 for part in value.split(":"))
+        if setting in ("Environment", "ExecStart"):
+            return bool(shlex.split(value)) and (setting == "Environment" or value.startswith("/"))
+    except ValueError:
+        return False
+    words = {
+        "ManagedOOMSwap": "auto kill",
+        "ManagedOOMMemoryPressure": "auto kill",
+        "ManagedOOMPreference": "none avoid omit",
+        "OOMPolicy": "continue stop kill",
+        "Delegate": "yes no " + " ".join(_CONTROLLERS),
+    }
+    if setting in words:
+        return set(value.split()) <= set(words[setting].split())
+    return setting != "Slice" or re.match(r"([a-z0-9@:_.\\]+(-[a-z0-9@:_.\\]+)*|-)\.slice\Z", value) is not None
 
 
 def _number(text: str, base: int = 1024, total: int = MEMORY) -> Optional[int]:
@@ -518,7 +561,7 @@ def _shown(values: Values, kind: str) -> Iterator[Tuple[str, str]]:
     yield "DelegateControllers", "" if controllers == "no" else " ".join(sorted(_CONTROLLERS)) if controllers == "yes" else controllers
     if kind == "service":
         words = [word for value in values.get("Environment", []) for word in shlex.split(value)]
-        yield "Environment", " ".join(word if re.match(r"[\w=.:/@%+,-]+\Z", word) else '"' + re.sub(r'(["\\])', r"\\\1", word) + '"' for word in words)
+        yield "Environment", " ".join(map(_word, words))
         for value in values.get("EnvironmentFile", []):
             yield "EnvironmentFiles", f"{value.lstrip('-')} (ignore_errors={'yes' if value.startswith('-') else 'no'})"
         soft, hard = _nofile(values)
@@ -530,6 +573,11 @@ def _shown(values: Values, kind: str) -> Iterator[Tuple[str, str]]:
             path = value.split()[0]
             times = "start_time=[n/a] ; stop_time=[n/a] ; pid=0 ; code=(null) ; status=0/0"
             yield "ExecStart", f"{{ path={path} ; argv[]={value} ; ignore_errors=no ; {times} }}"
+
+
+def _word(text: str) -> str:
+    """One of several words as `systemctl show` prints them."""
+    return text if re.match(r"[\w=.:/@%+,-]+\Z", text) else '"' + re.sub(r'(["\\])', r"\\\1", text) + '"'
 
 
 def _limits(controller: str, values: Values, v1: bool, name: str) -> Dict[str, str]:
