@@ -291,6 +291,8 @@ class FakeSystemd(Rooted):
         path = "/" if name == "-.slice" else f"{state['active'][placed]['cgroup'].rstrip('/')}/{name}"
         before = state["active"].get(name, {})
         pid = max([each["pid"] for each in state["active"].values()] + [100]) + 1 if not name.endswith(".slice") else 0
+        if not before:  # to load a unit it looks at all directories
+            state["known"] = sorted(self._dropin_directories())
         state["loaded"][name] = self._known(name)
         state["active"][name] = {"cgroup": path, "pid": pid}
         self._keep(state)
@@ -301,10 +303,10 @@ class FakeSystemd(Rooted):
             self._process(name, pid, values)
 
     def _process(self, name: str, pid: int, values: Values) -> None:
-        words = [word for value in values.get("Environment", []) for word in shlex.split(value)]
+        words = {word.partition("=")[0]: word for value in values.get("Environment", []) for word in shlex.split(value)}
         soft, hard = _nofile(values)
         score = values.get("OOMScoreAdjust", ["0"])[0]
-        self.write(f"/proc/{pid}/environ", "".join(f"{word}\0" for word in ["LANG=C", *words]))
+        self.write(f"/proc/{pid}/environ", "".join(f"{word}\0" for word in ["LANG=C", *words.values()]))
         self.write(f"/proc/{pid}/limits", f"Limit                     Soft Limit           Hard Limit\nMax open files            {soft:<20} {hard:<20} files\n")
         self.write(f"/proc/{pid}/oom_score_adj", f"{score}\n")
         self.write(f"/proc/{pid}/status", f"Name:\tapp\nCpus_allowed_list:\t0-{CPUS - 1}\n")
