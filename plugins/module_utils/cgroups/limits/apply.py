@@ -23,8 +23,9 @@ def apply(host: Host, plan: Plan) -> None:
     try:
         for step in plan.of(WRITE):
             _stage(host, step, staged)
-        if staged:
-            host.sync(posixpath.dirname(staged[0]))
+        lasting = [path for path in staged if not path.startswith("/run/")]
+        if lasting:
+            host.sync(posixpath.dirname(lasting[0]))
         for step in plan.of(WRITE):
             host.rename(step.thing + STAGED, step.thing)
             staged.remove(step.thing + STAGED)

@@ -123,7 +123,7 @@ def _distinct(wanted: Wanted, seen: Seen) -> None:
         if target.path in paths:
             raise GoHostError("units has two names of one unit", f"{paths[target.path]} and {name}", "Put them together.")
         paths[target.path] = name
-        if target.text is not None and not target.text.startswith(parse.OURS):
+        if not target.text.startswith(parse.OURS) if target.text is not None else not target.proper:  # a directory, or a link to nowhere
             raise GoHostError("a file that is not ours has the name of our drop-in", target.path, "Move it away, or give it another name.")
 
 
@@ -207,7 +207,7 @@ def unheld(row: Row, seen: Seen) -> List[str]:
         f"{member.name} {DIRECTIVES[option].name}={row.wish.setting(option)}"
         for member in row.target.members
         for option in row.wish.settings
-        if row.text is not None and option not in row.lost[member.name] and not _held(option, row.wish, member, seen)
+        if row.text is not None and row.text == row.target.text and option not in row.lost[member.name] and not _held(option, row.wish, member, seen)
     ]
 
 

@@ -3,7 +3,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Whether the kernel's files hold what was wished; contents as Linux 6.1 (v2) and 5.10 to 6.18 (v1) have them."""
 
-from typing import Dict, Tuple
+from typing import Dict, Tuple, Union
 
 import pytest
 
@@ -13,7 +13,7 @@ NOTHING: Dict[str, str] = {}
 UNLIMITED_V1 = "9223372036854771712\n"
 
 
-def has(version: int, option: str, value: "str | Tuple[str, ...]", content: Dict[str, str]) -> bool:
+def has(version: int, option: str, value: Union[str, Tuple[str, ...]], content: Dict[str, str]) -> bool:
     assert set(content) <= set(files(option, version)), "what is not looked for would not be read"
     return held(option, value if isinstance(value, tuple) else (value,), content.get, version)
 
@@ -108,7 +108,7 @@ V1_NOT_HELD = [
         for case in cases
     ],
 )
-def test_held(version: int, option: str, value: "str | Tuple[str, ...]", content: Dict[str, str], expected: bool) -> None:
+def test_held(version: int, option: str, value: Union[str, Tuple[str, ...]], content: Dict[str, str], expected: bool) -> None:
     assert has(version, option, value, content) is expected
 
 

@@ -1,0 +1,334 @@
+# Copyright (c) 2026 the gohost.linux authors
+# GNU General Public License v3.0 or later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Whole calls on a systemd of the tests: checked, applied, checked, applied; what the kernel has then; and calls that fail."""
+
+import os
+from pathlib import Path
+from typing import Any, Dict, List, Tuple
+
+import pytest
+
+from ansible_collections.gohost.linux.plugins.module_utils.cgroups.limits import converge as module
+from ansible_collections.gohost.linux.plugins.module_utils.cgroups.limits.converge import Outcome, converge
+from ansible_collections.gohost.linux.plugins.module_utils.cgroups.limits.model import Wanted
+from ansible_collections.gohost.linux.plugins.module_utils.cgroups.limits.observe import DUE
+from ansible_collections.gohost.linux.plugins.module_utils.cgroups.limits.options import ARGUMENT_SPEC, wanted
+from ansible_collections.gohost.linux.plugins.module_utils.cgroups.limits.plan import Row
+from ansible_collections.gohost.linux.plugins.module_utils.errors import GoHostError
+from ansible_collections.gohost.linux.plugins.module_utils.host import CommandResult
+from tests.fakes import systemd
+from tests.fakes.systemd import ETC, FakeSystemd
+
+UNITS = ARGUMENT_SPEC["units"]["options"]
+FOREIGN = {
+    f"{ETC}/app.service.d/50-x.conf": "[Service]\nTasksMax=400\n",
+    f"{ETC}.control/app.service.d/50-MemoryMax.conf": "[Service]\nMemoryMax=3G\n",
+    f"{ETC}/go.slice": "[Slice]\nTasksMax=900\n",
+}
+Limits = Dict[str, str]
+
+
+def call(*units: Dict[str, Any], restart: str = "never") -> Wanted:
+    filled = [{name: unit.get(name, spec.get("default")) for name, spec in UNITS.items()} for unit in units]
+    return wanted(dict(units=filled, restart=restart, force=False))
+
+
+@pytest.fixture(params=["v2", "v1"])
+def host(request: pytest.FixtureRequest, tmp_path: Path) -> FakeSystemd:
+    return prepared(tmp_path, request.param == "v1")
+
+
+def prepared(root: Path, v1: bool = False) -> FakeSystemd:
+    """With units that run, and what others have written for them."""
+    made = systemd.prepare(root, v1)
+    made.go("/bin/sleep", "go1.24.13")
+    for unit in ("app.service", "app@.service", "other.service"):
+        made.unit(unit)
+    for path, text in FOREIGN.items():
+        made.write(path, text)
+    made.reload()
+    made.start("app.service", "other.service", "app@1.service", "go.slice", "user-1000.slice")
+    return made
+
+
+def content(host: FakeSystemd) -> Dict[str, bytes]:
+    root = Path(host.root)
+    return {str(path.relative_to(root)): path.read_bytes() for top in ("etc", "run") for path in (root / top).rglob("*") if path.is_file()}
+
+
+def verbs(host: FakeSystemd) -> List[str]:
+    return [argv[1] for argv in host.asked if argv[1] in ("daemon-reload", "restart")]
+
+
+def told(row: Row) -> Any:
+    return row.text, row.environment, row.conflicts, row.lost, row.started is None or (row.started.effective, row.started.prediction)
+
+
+def done(host: FakeSystemd, wish: Wanted) -> Outcome:
+    """Checked, applied, checked, applied."""
+    before, host.asked = content(host), []
+    predicted = converge(host, wish, check=True)
+    assert content(host) == before and verbs(host) == []
+    outcome = converge(host, wish)
+    assert predicted.decision == outcome.decision
+    assert verbs(host) == ["daemon-reload"] * bool(outcome.decision.plan.of("reload")) + ["restart"] * bool(outcome.decision.plan.of("restart"))
+    after, host.asked = content(host), []
+    for check in (True, False):
+        again = converge(host, wish, check=check)
+        assert not again.decision.plan.changed and again.decision.plan.diff() == {"before": {}, "after": {}}
+        assert [told(row) for row in again.decision.rows] == [told(row) for row in outcome.decision.rows]
+    assert content(host) == after and verbs(host) == []
+    assert not any(name.endswith(".gohost-new") for name in after) and DUE[1:] not in after
+    return outcome
+
+
+def has(host: FakeSystemd, name: str, v2: Limits, v1: Limits) -> bool:
+    live = host.live(name)
+    expected = v1 if host.v1 else v2
+    return {file: live.get(file) for file in expected} == expected
+
+
+def test_limits_come_and_go(host: FakeSystemd) -> None:
+    """What the kernel had before, from what others have written, is back at the end, and nothing of theirs is touched."""
+    before = {name: host.live(name) for name in ("app.service", "go.slice", "user-1000.slice", "app@1.service")}
+    files = content(host)
+    done(
+        host,
+        call(
+            dict(unit="app.service", memory_max="512MiB", cpu_quota="1.5", cpu_quota_period=0.02, tasks_max="77"),
+            dict(unit="go.slice", cpu_weight="300"),
+            dict(unit="user-.slice", tasks_max="50"),
+            dict(unit="app@.service", memory_max="25%"),
+            dict(unit="user-1000.slice", runtime=True, tasks_max="60"),
+        ),
+    )
+    assert has(
+        host,
+        "app.service",
+        {"memory.max": "536870912", "cpu.max": "30000 20000", "pids.max": "77"},
+        {"memory.limit_in_bytes": "536870912", "cpu.cfs_quota_us": "30000", "cpu.cfs_period_us": "20000", "pids.max": "77"},
+    )
+    assert has(host, "go.slice", {"cpu.weight": "300", "pids.max": "900"}, {"cpu.shares": "3072", "pids.max": "900"})
+    assert host.live("user-1000.slice")["pids.max"] == "60"
+    assert has(host, "app@1.service", {"memory.max": str(2 << 30)}, {"memory.limit_in_bytes": str(2 << 30)})
+    done(host, call(dict(unit="app.service", tasks_max="78"), dict(unit="go.slice"), dict(unit="user-1000.slice", runtime=True, state="absent")))
+    assert host.live("user-1000.slice")["pids.max"] == "50" and host.live("app.service")["pids.max"] == "78"
+    assert has(host, "app.service", {"memory.max": str(3 << 30)}, {"memory.limit_in_bytes": str(3 << 30)})
+    done(host, call(*(dict(unit=name, state="absent") for name in ("app.service", "go.slice", "user-.slice", "app@.service"))))
+    assert {name: host.live(name) for name in before} == before
+    assert content(host) == files
+    assert sorted(os.listdir(host.root + ETC)) == ["app.service", "app.service.d", "app@.service", "go.slice", "other.service"]
+
+
+def test_every_option(tmp_path: Path) -> None:
+    host = prepared(tmp_path)
+    host.write("/dev/vda", "")
+    limit = [dict(device="/dev/vda", limit="10MiB")]
+    done(
+        host,
+        call(
+            dict(
+                unit="app.service",
+                memory_min="1MiB",
+                memory_low="2MiB",
+                memory_high="400MiB",
+                memory_max="512MiB",
+                memory_swap_max="0",
+                cpu_quota="150%",
+                cpu_weight="idle",
+                allowed_cpus="0-3",
+                tasks_max="25%",
+                io_weight=50,
+                io_read_bandwidth_max=limit,
+                io_write_bandwidth_max=limit,
+                io_read_iops_max=limit,
+                io_write_iops_max=limit,
+                managed_oom_swap="kill",
+                managed_oom_memory_pressure="kill",
+                managed_oom_memory_pressure_limit="60%",
+                managed_oom_preference="avoid",
+                oom_policy="kill",
+                oom_score_adjust=100,
+                limit_nofile=5000,
+                delegate=["memory", "pids"],
+                slice="go.slice",
+            ),
+            restart="needed",
+        ),
+    )
+    live = host.live("app.service")
+    assert host.state["active"]["app.service"]["cgroup"] == "/go.slice/app.service" and host.restarted == ["app.service"]
+    assert live["io.max"] == "254:0 rbps=10485760 wbps=10485760 riops=10485760 wiops=10485760"
+    assert (live["memory.high"], live["memory.swap.max"], live["cpu.idle"], live["cpuset.cpus"], live["pids.max"]) == ("419430400", "0", "1", "0-3", "7500")
+
+
+def test_restart_and_what_is_told(host: FakeSystemd) -> None:
+    wish = dict(unit="app.service", cpu_quota="1.5", memory_max="512MiB")
+    outcome = done(host, call(wish))
+    assert outcome.decision.rows[0].restart == {"app.service": "runs without this GOMAXPROCS, GOMEMLIMIT"} and host.restarted == []
+    done(host, call(wish, restart="needed"))
+    assert host.restarted == ["app.service"]
+    (row,) = converge(host, call(wish)).decision.rows
+    assert row.restart == {} and row.environment == {"GOMAXPROCS": "2", "GOMEMLIMIT": "460MiB"}
+    pid = host.state["active"]["app.service"]["pid"]
+    assert host.read(f"/proc/{pid}/environ") == b"LANG=C\0GOMAXPROCS=2\0GOMEMLIMIT=460MiB\0"
+
+
+def test_both_layers(host: FakeSystemd) -> None:
+    lasting, runtime = dict(unit="app.service", cpu_quota="1.5"), dict(unit="app.service", cpu_quota="3", runtime=True)
+    done(host, call(runtime, lasting, restart="needed"))
+    assert has(host, "app.service", {"cpu.max": "300000 100000"}, {"cpu.cfs_quota_us": "300000"})
+    done(host, call(lasting))
+    assert has(host, "app.service", {"cpu.max": "300000 100000"}, {"cpu.cfs_quota_us": "300000"})
+    done(host, call(dict(runtime, cpu_quota=None, state="absent"), lasting, restart="needed"))
+    assert has(host, "app.service", {"cpu.max": "150000 100000"}, {"cpu.cfs_quota_us": "150000"})
+    assert sorted(path for path in content(host) if "gohost" in path) == [f"{ETC[1:]}/app.service.d/90-gohost-limits.conf"]
+
+
+def test_a_unit_with_a_backslash(host: FakeSystemd) -> None:
+    host.unit("a\\x2db.service")
+    host.reload()
+    host.start("a\\x2db.service")
+    done(host, call(dict(unit="a\\x2db.service", tasks_max="5")))
+    assert host.live("a\\x2db.service")["pids.max"] == "5"
+
+
+def test_families_within_families(host: FakeSystemd) -> None:
+    host.start("user-1000-x.slice")
+    done(host, call(dict(unit="user-.slice", tasks_max="50", memory_max="1GiB"), dict(unit="user-1000-.slice", tasks_max="60")))
+    assert host.live("user-1000-x.slice")["pids.max"] == "60" and host.live("user-1000.slice")["pids.max"] == "50"
+    assert has(host, "user-1000-x.slice", {"memory.max": "1073741824"}, {"memory.limit_in_bytes": "1073741824"})
+
+
+def test_a_limit_that_somebody_changed_by_hand(host: FakeSystemd) -> None:
+    wish = call(dict(unit="app.service", tasks_max="5"))
+    done(host, wish)
+    host.write(f"{host._directories('app.service')['pids']}/pids.max", "max\n")
+    assert [step.action for step in done(host, wish).decision.plan.steps] == ["reload"]
+    assert host.live("app.service")["pids.max"] == "5"
+
+
+def test_another_file_that_wins(host: FakeSystemd) -> None:
+    host.write(f"{ETC}/app.service.d/99-x.conf", "[Service]\nTasksMax=9\nLimitNOFILE=9000\n")
+    host.reload()
+    host.start("app.service")
+    outcome = done(host, call(dict(unit="app.service", tasks_max="5", limit_nofile=5000, go_runtime="off"), restart="needed"))
+    assert host.live("app.service")["pids.max"] == "9" and host.restarted == []
+    assert [(each.option, each.wins) for each in outcome.decision.rows[0].conflicts] == [("limit_nofile", True), ("tasks_max", False), ("tasks_max", True)]
+
+
+def test_a_service_that_leaves_a_shared_slice(host: FakeSystemd) -> None:
+    """Of the two in a slice with a limit one goes elsewhere: the one that stays has all of it at once, and the next run changes nothing."""
+    go = dict(unit="go.slice", memory_max="512MiB")
+    together = call(go, *(dict(unit=name, slice="go.slice") for name in ("app.service", "other.service")), restart="needed")
+    assert [row.environment for row in done(host, together).decision.rows] == [{}, {}, {}]
+    apart = call(go, dict(unit="app.service", slice="go.slice"), dict(unit="other.service", slice="b.slice"), restart="needed")
+    assert [row.environment for row in done(host, apart).decision.rows] == [{}, {"GOMEMLIMIT": "460MiB"}, {}]
+
+
+def test_who_comes_meanwhile_is_for_the_next_run(host: FakeSystemd, monkeypatch: pytest.MonkeyPatch) -> None:
+    run = host.run
+
+    def and_then(argv: List[str]) -> CommandResult:
+        if argv[1] == "restart":
+            host.write(f"/sys/fs/cgroup{'/memory' if host.v1 else ''}/go.slice/late.scope/cgroup.procs", "99\n")
+        return run(argv)
+
+    monkeypatch.setattr(host, "run", and_then)
+    wish = call(dict(unit="go.slice", memory_max="512MiB"), dict(unit="app.service", slice="go.slice"), restart="needed")
+    assert converge(host, wish).decision.rows[1].environment == {"GOMEMLIMIT": "460MiB"}
+    assert converge(host, wish).decision.rows[1].environment == {}
+
+
+def test_nothing_wished(host: FakeSystemd) -> None:
+    before = content(host)
+    done(host, call())
+    done(host, call(dict(unit="other.service", go_runtime="off"), dict(unit="none.service", state="absent")))
+    assert content(host) == before
+
+
+def test_a_reload_that_fails_is_made_up_for(host: FakeSystemd) -> None:
+    wish = call(dict(unit="app.service", tasks_max="5"))
+    host.fails["daemon-reload"] = "Failed to reload daemon: Access denied\n"
+    with pytest.raises(GoHostError, match="systemctl daemon-reload failed: 1. Failed to reload daemon: Access denied"):
+        converge(host, wish)
+    assert DUE[1:] in content(host) and host.live("app.service")["pids.max"] == "400"
+    host.fails.clear()
+    assert [step.action for step in done(host, wish).decision.plan.steps] == ["reload"]
+    assert host.live("app.service")["pids.max"] == "5"
+
+
+def test_a_restart_that_fails_is_tried_again(host: FakeSystemd) -> None:
+    wish = call(dict(unit="app.service", limit_nofile=5000), restart="needed")
+    host.fails["restart"] = "Job for app.service failed.\n"
+    with pytest.raises(GoHostError, match="systemctl restart failed: app.service. Job for app.service failed."):
+        converge(host, wish)
+    host.fails.clear()
+    assert [step.action for step in done(host, wish).decision.plan.steps] == ["restart"]
+
+
+def test_what_cannot_be_staged_leaves_nothing(host: FakeSystemd, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The second of two has no place: the first is not written either."""
+    before = content(host)
+    create = host.create
+
+    def full(path: str, mode: int, chunks: Any) -> None:
+        if "other.service.d" in path:
+            raise OSError(28, "No space left on device", path)
+        create(path, mode, chunks)
+
+    monkeypatch.setattr(host, "create", full)
+    with pytest.raises(OSError, match="No space left"):
+        converge(host, call(dict(unit="go.slice", tasks_max="5"), dict(unit="other.service", tasks_max="5")))
+    assert {path: text for path, text in content(host).items() if path != DUE[1:]} == before
+    assert not os.path.exists(f"{host.root}{ETC}/go.slice.d") and not os.path.exists(f"{host.root}{ETC}/other.service.d")
+
+
+def test_refused_before_anything_is_written(host: FakeSystemd) -> None:
+    before = content(host)
+    for units, message in refusals(host):
+        with pytest.raises(GoHostError, match=message):
+            converge(host, call(dict(unit="other.service", tasks_max="5"), *units))
+    assert content(host) == before and verbs(host) == []
+
+
+def refusals(host: FakeSystemd) -> List[Tuple[List[Dict[str, Any]], str]]:
+    host.use("app.service", 200 << 20, 3)
+    found: List[Tuple[List[Dict[str, Any]], str]] = [
+        ([dict(unit="app.service", memory_max="100MiB")], "is less than app.service uses: 100M of 200 MiB"),
+        ([dict(unit="app.service", io_read_bandwidth_max=[dict(device="/dev/none", limit="1MiB")])], "no such device: /dev/none"),
+        ([dict(unit="a.scope", oom_policy="kill")], "oom_policy kill needs systemd 253"),
+    ]
+    if host.v1:
+        return [*found, ([dict(unit="app.service", allowed_cpus="0")], "which has no cgroup controller cpuset")]
+    return [*found, ([dict(unit="app.service", allowed_cpus="7-8")], "that are not online: 7-8. This host has 0-7")]
+
+
+def test_what_the_kernel_does_not_take(host: FakeSystemd, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "_SETTLED", 0.0)
+    monkeypatch.setattr(FakeSystemd, "_realize", lambda self: None)
+    with pytest.raises(GoHostError) as caught:
+        converge(host, call(dict(unit="app.service", tasks_max="5"), dict(unit="go.slice", tasks_max="900")))
+    assert "the kernel does not have what systemd was told: app.service TasksMax=5." in str(caught.value)
+    assert ("no CPU quota above that of the slice" in str(caught.value)) is host.v1
+
+
+def test_what_somebody_undoes_at_once(host: FakeSystemd, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "_SETTLED", 0.0)
+    reload, path = host.reload, f"{ETC}/app.service.d/90-gohost-limits.conf"
+
+    def and_undo() -> None:
+        os.remove(host.root + path)
+        reload()
+
+    monkeypatch.setattr(host, "reload", and_undo)
+    with pytest.raises(GoHostError, match=f"the host is not as it should be after the run: write {path}. Does something else change it"):
+        converge(host, call(dict(unit="app.service", tasks_max="5")))
+
+
+def test_another_run(host: FakeSystemd) -> None:
+    with host.lock(ETC, 1.0):
+        with pytest.raises(GoHostError, match="another run holds this directory"):
+            converge(host, call(dict(unit="app.service", tasks_max="5")), lock_timeout=0.0)
+        assert converge(host, call(dict(unit="app.service", tasks_max="5")), check=True).decision.plan.changed  # without a lock
