@@ -29,9 +29,9 @@ def cpus(chain: Sequence[Properties], version: str, online: Sequence[int]) -> Tu
     if version == "v2":  # AllowedCPUs= does nothing on v1
         masks += [each.get("AllowedCPUs", "") for each in chain]
     found = set(online)
-    for mask in masks:
-        found &= set(parse.cpu_list(",".join(mask.split()))) or found
-    return tuple(sorted(found or online))
+    for mask in reversed(masks):  # a mask that has nothing of what is above it does nothing (kernel/cgroup/cpuset.c)
+        found = found & set(parse.cpu_list(",".join(mask.split()))) or found
+    return tuple(sorted(found))
 
 
 def effective(chain: Sequence[Properties]) -> Effective:
