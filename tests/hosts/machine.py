@@ -31,6 +31,7 @@ CONTAINERS = Tools(("podman", "runc", "iptables"), ("podman", "runc", "conmon", 
 BOOTSTRAP = Tools(("mmdebstrap", "zstd"), ("mmdebstrap", "debian-archive-keyring", "zstd"))
 MACHINES = Tools(("qemu-system-x86_64", "qemu-img"), ("qemu-system-x86", "qemu-utils", "seabios", "ipxe-qemu"))
 LABELLING = Tools(("setfiles", "mke2fs", "qemu-img"), ("policycoreutils", "e2fsprogs", "qemu-utils"))
+BINDINGS = Tools(("semanage", "setfiles"), ("python3-semanage", "policycoreutils-python-utils", "policycoreutils"))
 
 
 def need(*groups: Tools) -> None:
@@ -112,7 +113,7 @@ def describe() -> list[str]:
     lines.append("Debian from: " + ("this machine's apt sources" if apt_sources("bookworm") else "mmdebstrap's own default, for this is no Debian"))
     usable = os.access("/dev/kvm", os.R_OK | os.W_OK)
     lines.append("/dev/kvm: " + ("there; whether a guest boots with it is tried with the first" if usable else "none, so software emulation"))
-    lacking = [program for group in (SSH, CONTAINERS, BOOTSTRAP, MACHINES, LABELLING) for program in group.programs if not shutil.which(program)]
+    lacking = [program for group in (SSH, CONTAINERS, BOOTSTRAP, MACHINES, LABELLING, BINDINGS) for program in group.programs if not shutil.which(program)]
     lines.append("programs: " + (f"without {', '.join(lacking)}" + ("; installed when needed" if root else "") if lacking else "all"))
     return lines
 

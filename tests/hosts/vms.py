@@ -25,6 +25,7 @@ _PACKAGES = (
     "linux-image-cloud-amd64,initramfs-tools,zstd,udev,netbase,libnss-myhostname,selinux-policy-default,policycoreutils,policycoreutils-python-utils,"
     "python3-selinux,python3-semanage,semodule-utils,selinux-utils,setools,auditd,curl,gpg"
 )
+_HOOK = cache.FILES / "debian-vm"
 _MODULES = "virtio_pci virtio_blk virtio_net virtio_rng ext4"
 _KERNEL = "root=/dev/vda rw console=ttyS0 quiet net.ifnames=0 mitigations=off lsm=landlock,lockdown,yama,selinux selinux=1 enforcing=1"
 _MEMORY = 1024  # MiB
@@ -53,30 +54,40 @@ def _variant(image: str) -> Variant:
         raise Failed(f"no virtual machine is named {image}; there are {', '.join(PREFIX + name for name in VARIANTS)}") from None
 
 
+def tree(suite: str, root: Path) -> None:
+    """Make a machine's tree, without labels. Raises Missing where it cannot be made."""
+    if os.geteuid() != 0:
+        raise Missing("images of virtual machines are made by root: labels are not for others to set")
+    machine.need(machine.BOOTSTRAP, machine.LABELLING)
+    modules = (
+        'mkdir -p "$1/etc/initramfs-tools/conf.d" "$1/usr/share/initramfs-tools/modules.d"; '
+        'echo MODULES=list > "$1/etc/initramfs-tools/conf.d/gohost"; '
+        f'printf "%s\\n" {_MODULES} > "$1/usr/share/initramfs-tools/modules.d/gohost"'
+    )
+    debian.bootstrap(suite, root, _PACKAGES, [_HOOK], ["--format=directory", f"--essential-hook={modules}"])
+    (root / "lost+found").mkdir(mode=0o700, exist_ok=True)  # mke2fs would make it, without a label
+
+
+def pack(root: Path, image: Path) -> None:
+    """A tree, with the labels that it has, as an image: a directory with base.qcow2, vmlinuz and initrd.img."""
+    for name in ("vmlinuz", "initrd.img"):
+        (found,) = (root / "boot").glob(f"{name}-*")
+        shutil.copy(found, image / name)
+    raw = image / "base.raw"
+    cache.command(["mke2fs", "-q", "-t", "ext4", "-E", "lazy_itable_init=0,lazy_journal_init=0", "-d", str(root), str(raw), "6G"])
+    cache.command(["qemu-img", "convert", "-O", "qcow2", str(raw), str(image / "base.qcow2")])
+    raw.unlink()
+
+
 def _base(suite: str) -> Path:
-    """Directory with base.qcow2, vmlinuz and initrd.img, labelled by the policy. Raises Missing where it cannot be made."""
-    hook = cache.FILES / "debian-vm"
-    wanted = cache.key(*debian.ingredients(suite, _PACKAGES, [hook]), _MODULES)
+    """The suite's image, labelled by the policy."""
+    wanted = cache.key(*debian.ingredients(suite, _PACKAGES, [_HOOK]), _MODULES)
 
     def fill(path: Path) -> None:
-        if os.geteuid() != 0:
-            raise Missing("images of virtual machines are made by root: labels are not for others to set")
-        machine.need(machine.BOOTSTRAP, machine.LABELLING)
-        root, raw = path / "root", path / "base.raw"
-        modules = (
-            'mkdir -p "$1/etc/initramfs-tools/conf.d" "$1/usr/share/initramfs-tools/modules.d"; '
-            'echo MODULES=list > "$1/etc/initramfs-tools/conf.d/gohost"; '
-            f'printf "%s\\n" {_MODULES} > "$1/usr/share/initramfs-tools/modules.d/gohost"'
-        )
-        debian.bootstrap(suite, root, _PACKAGES, [hook], ["--format=directory", f"--essential-hook={modules}"])
-        for name in ("vmlinuz", "initrd.img"):
-            (found,) = (root / "boot").glob(f"{name}-*")
-            shutil.copy(found, path / name)
-        (root / "lost+found").mkdir(mode=0o700, exist_ok=True)  # mke2fs would make it, without a label
+        root = path / "root"
+        tree(suite, root)
         cache.command(["setfiles", "-F", "-m", "-r", str(root), str(root / "etc/selinux/default/contexts/files/file_contexts"), str(root)])
-        cache.command(["mke2fs", "-q", "-t", "ext4", "-E", "lazy_itable_init=0,lazy_journal_init=0", "-d", str(root), str(raw), "6G"])
-        cache.command(["qemu-img", "convert", "-O", "qcow2", str(raw), str(path / "base.qcow2")])
-        raw.unlink()
+        pack(root, path)
         shutil.rmtree(root)
 
     return cache.directory(f"vm-{suite}", wanted, fill)
@@ -144,6 +155,19 @@ def _runs() -> Path:
     if path.is_symlink() or path.stat().st_uid != os.geteuid():
         raise Failed(f"{path} is another user's")
     return path
+
+
+def boot(image: Path, name: str) -> Host:
+    """Start a machine on an image that `pack` has made, from its power-on; a host of the same name in this checkout is replaced."""
+    machine.need(machine.MACHINES, machine.SSH)
+    run = _Run(name, f"{PREFIX}{image.name}", current_owner())
+    try:
+        run.launch(Template(Path(), image, _KERNEL), image / "base.qcow2", f"share=off,mem-path={run.path}")
+        run.wait(settled(), _BOOT)
+    except BaseException:
+        run.remove()
+        raise
+    return run.host
 
 
 class _Run:
