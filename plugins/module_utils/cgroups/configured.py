@@ -12,7 +12,8 @@ from .model import Bound, Effective, Node, Observed, Prediction, Program, Unit
 
 Properties = Mapping[str, str]  # as `systemctl show` prints them
 NOT_SET = "[not set]"
-_NONE = {"", NOT_SET, quantities.INFINITY}
+CPU_CGROUP = ("CPUQuotaPerSecUSec", "CPUWeight", "StartupCPUWeight", "CPUShares", "CPUAccounting")  # each of which gives a unit one of its own on v1
+_NONE = {"", NOT_SET, quantities.INFINITY, "no"}
 
 
 def slice_chain(name: str) -> List[str]:
@@ -53,12 +54,16 @@ def program(seen: Observed) -> Optional[Program]:
     return Program(line, seen.build.setting("DefaultGODEBUG"), seen.environment.get("GOMAXPROCS"), seen.environment.get("GODEBUG"))
 
 
+def _has_cpu_cgroup(unit: Properties) -> bool:
+    """Whether a unit has one of its own on v1. Processes of others are in that of their slice, unless a neighbour has one (unit_get_sibling_mask)."""
+    return not {unit.get(each, "") for each in CPU_CGROUP} <= _NONE or "cpu" in unit.get("DelegateControllers", "").split()
+
+
 def observed(unit: Unit, build: Optional[BuildInfo], version: str, online: Sequence[int]) -> Observed:
     """A unit's program with the limits that systemd would give it. version: of the host's cgroups."""
     found = Observed(unit.name, unit.name, 0, unit.executable, build, unit.environment, unit.cpus or tuple(online), effective(unit.chain))
-    # Where it has neither quota nor weight a service has no cpu cgroup of its own on v1: its process is in that of the slice.
-    own = [each for each in unit.chain if version == "v2" or not {each.get("CPUQuotaPerSecUSec", ""), each.get("CPUWeight", "")} <= _NONE] or [{}]
-    quota = parse.time_span(own[0].get("CPUQuotaPerSecUSec", ""))
+    leaf = next((each for each in unit.chain if version == "v2" or _has_cpu_cgroup(each)), {})
+    quota = parse.time_span(leaf.get("CPUQuotaPerSecUSec", ""))
 
     def choose(program: Program) -> Prediction:
         return predict.gomaxprocs(program, len(found.cpus), quota)

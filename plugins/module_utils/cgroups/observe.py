@@ -15,9 +15,9 @@ from ..host import Host
 from . import configured, hierarchy, parse, predict
 from .model import Bound, Effective, Membership, Node, Observed, Place, Sharing, Unit
 
-_PROPERTIES = (
-    "Id,LoadState,MainPID,ControlGroup,ExecStart,Environment,EnvironmentFiles,Slice,CPUAffinity,"
-    "AllowedCPUs,CPUQuotaPerSecUSec,CPUWeight,MemoryMax,MemoryHigh,MemorySwapMax,TasksMax"
+_PROPERTIES = ",".join(
+    ("Id,LoadState,MainPID,ControlGroup,ExecStart,Environment,EnvironmentFiles,Slice,CPUAffinity", *configured.CPU_CGROUP)
+    + ("DelegateControllers,AllowedCPUs,MemoryMax,MemoryHigh,MemorySwapMax,TasksMax",)
 )
 _MOST_CGROUPS = 2000  # that are searched for processes which share a limit
 _SMALL_FILE = 1 << 20

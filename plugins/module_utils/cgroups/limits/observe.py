@@ -25,7 +25,7 @@ _CONTROLLERS = (CPU, MEMORY, PIDS, IO, CPUSET)
 _VERSION = re.compile(r"systemd (\d+)")
 _FAMILIES_FIRST, _MOST_NARROW = 10, 4  # a drop-in hides those of wider names that are called the same (systemd.unit(5)), so each has a number of its own
 _GENERAL = "Id,LoadState,ActiveState,FragmentPath,DropInPaths,NeedDaemonReload,MainPID,ControlGroup,ExecStart,EnvironmentFiles,CPUAffinity"
-_PROPERTIES = ",".join([_GENERAL, *(directive.shown for directive in DIRECTIVES.values())])
+_PROPERTIES = ",".join([_GENERAL, "DelegateControllers", *configured.CPU_CGROUP[2:], *(directive.shown for directive in DIRECTIVES.values())])
 
 
 def dropin(wish: Wish, unit: str = "") -> str:

@@ -294,6 +294,9 @@ def _properties(unit: UnitState, texts: Texts, runtime: bool, seen: Seen) -> Dic
             found[directive.shown] = _shown(option, after[-1].value, seen) or found.get(directive.shown, "")
         elif before:
             found[directive.shown] = _UNSET.get(option, quantities.INFINITY)
+    given = parse.standing(then, section, DIRECTIVES["delegate"].name)
+    if given:  # "yes" is all of them
+        found["DelegateControllers"] = directives.CPU if given[-1].value == "yes" else given[-1].value
     placed = parse.standing(then, section, "Slice")
     if placed:
         found["Slice"] = placed[-1].value

@@ -42,6 +42,10 @@ WEIGHT = {"CPUWeight": "300"}
         ((WEIGHT, quota("2s"), {}), None, None),
         (({}, WEIGHT, quota("2s")), None, None),
         (({"CPUWeight": "idle"}, quota("2s"), {}), None, None),
+        (({"CPUAccounting": "yes"}, quota("2s"), {}), None, None),
+        (({"CPUShares": "1024"}, quota("2s"), {}), None, None),
+        (({"DelegateControllers": "cpu memory"}, quota("2s"), {}), None, None),
+        (({"DelegateControllers": "cpuset memory", "CPUAccounting": "no"}, quota("2s"), {}), None, 2.0),
         (({**WEIGHT, **quota("3s")}, quota("4s"), {}), 3.0, 3.0),
     ],
 )

@@ -145,21 +145,23 @@ def test_quotas_and_masks(wish: Given, told: Dict[str, str]) -> None:
 
 
 @pytest.mark.parametrize(
-    ("weights", "told"),
+    ("own", "above", "procs"),
     [
-        (("", ""), {"GOMAXPROCS": "2"}),
-        (("100", ""), {"GOMAXPROCS": "2"}),  # a cgroup of its own, without a quota
-        (("", "100"), {"GOMAXPROCS": "2"}),
+        ({}, {}, 2),
+        (dict(cpu_weight="100"), {}, 8),  # a cgroup of its own, without a quota
+        ({}, dict(cpu_weight="100"), 8),
+        (dict(delegate=["cpu"]), {}, 8),
+        (dict(delegate=["memory"]), {}, 2),
+        (dict(delegate=[]), {}, 2),
     ],
 )
-def test_weights_on_v1(weights: Tuple[str, str], told: Dict[str, str]) -> None:
-    own, above = (dict(cpu_weight=each) if each else {} for each in weights)
+def test_cpu_cgroups_on_v1(own: Given, above: Given, procs: int) -> None:
     wish = call(dict(unit="app.service", slice="a-b.slice", **own), dict(unit="a-b.slice", **above), dict(unit="a.slice", cpu_quota="1.5"))
     off = call(dict(unit="app.service", slice="a-b.slice", go_runtime="off", **own), dict(unit="a-b.slice", **above), dict(unit="a.slice", cpu_quota="1.5"))
     app = unit("app.service", go="go1.27.4")
-    assert environment(wish, app, cgroup="v1", controllers=V1) == told
+    assert environment(wish, app, cgroup="v1", controllers=V1) == {"GOMAXPROCS": "2"}
     started = rows(off, app, cgroup="v1", controllers=V1)[0].started
-    assert started is not None and started.prediction is not None and started.prediction.value == (8 if any(weights) else 2)
+    assert started is not None and started.prediction is not None and started.prediction.value == procs
 
 
 def text(*lines: str, section: str = "Service") -> str:
