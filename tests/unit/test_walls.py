@@ -17,7 +17,25 @@ ON_HOST, ON_CONTROLLER = {"modules"}, {"action", "lookup", "filter", "test", "ca
 DOORS = ON_HOST | ON_CONTROLLER
 TOP_FILES = {"errors", "plan", "host", "ansible_host"}
 DYNAMIC = "dynamic "
-PURE = {"model", "parse", "plan", "file_contexts", "policy", "taken", "elf", "hierarchy", "quantities", "predict", "configured", "advise", "rows", "directives"}
+PURE = {
+    "model",
+    "parse",
+    "plan",
+    "file_contexts",
+    "policy",
+    "taken",
+    "elf",
+    "hierarchy",
+    "quantities",
+    "predict",
+    "configured",
+    "advise",
+    "rows",
+    "directives",
+    "overlay",
+    "environment",
+    "refusals",
+}
 # Parts of a room that are a subject of their own, with the same inside.
 SUBROOMS = {("selinux", "denials"), ("cgroups", "limits")}
 # The only files that may ask for a distribution's own bindings, which no package index has.

@@ -1,0 +1,105 @@
+# Copyright (c) 2026 the gohost.linux authors
+# GNU General Public License v3.0 or later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Units as they will be when drop-ins are written: their files, settings and properties. Pure."""
+
+import posixpath
+from typing import Dict, List, Mapping, Optional, Tuple
+
+from ...errors import GoHostError
+from .. import configured, quantities
+from ..model import Unit
+from ..parse import cpu_list, cpu_text, exec_path
+from . import directives, parse
+from .directives import DIRECTIVES
+from .model import SECTIONS, SLICE, Seen, Setting, UnitState, Wish
+
+SHOWN = ("cpu_quota", "cpu_weight", "allowed_cpus", "tasks_max", "memory_max", "memory_high", "memory_swap_max")  # what a prediction needs
+_UNSET = {"allowed_cpus": "", "cpu_weight": configured.NOT_SET}
+
+Texts = Mapping[str, Mapping[str, Optional[str]]]  # unit, template or prefix → path of its drop-in → its text to be, None where it goes
+
+
+def unit(wish: Wish, state: UnitState, seen: Seen, texts: Texts) -> Unit:
+    """A unit as it would start. For a slice: a program in it that has no limits of its own."""
+    own = properties(state, texts, wish.runtime, seen)
+    parents = configured.slice_chain(state.name)[1:] if wish.target.kind == SLICE else configured.slice_chain(own.get("Slice", ""))
+    # A slice that systemd does not know yet has no limits but those that are wished for it.
+    states = [seen.slices.get(name, UnitState({"Id": name})) for name in parents]
+    chain = [own, *(properties(each, texts, wish.runtime, seen) for each in states)]
+    if wish.target.kind == SLICE:
+        chain.insert(0, {})
+    executable = exec_path(state.properties.get("ExecStart", ""))
+    return Unit(state.name, 0, executable, {}, configured.cpus(chain, seen.cgroup, seen.cpus), tuple(chain))
+
+
+def told(state: UnitState, settings: List[Setting]) -> Dict[str, str]:
+    """The Go runtime's variables that these settings and the unit's EnvironmentFile= give its program."""
+    return {**{name: each.value for name, each in parse.go_environment(settings).items()}, **state.variables}
+
+
+def settings(unit: UnitState, texts: Texts, runtime: bool, ours: bool = True) -> List[Setting]:
+    """The settings of a unit when these drop-ins are written. Without runtime, ours that are gone at boot do not count; without ours, none of ours does."""
+    found: List[Setting] = []
+    for path, text in files(unit, texts):
+        mine = text.startswith(parse.OURS)
+        if not mine or (ours and (runtime or not path.startswith("/run/"))):
+            found += parse.settings(text, path)
+    return found
+
+
+def files(unit: UnitState, texts: Texts) -> List[Tuple[str, str]]:
+    """A unit's files when these drop-ins are written, in the order in which they count."""
+    fragments = [(path, text) for path, text in unit.files[:1] if not path.endswith(".conf")]
+    dropins = dict(unit.files[len(fragments) :])
+    for name in _families(unit.name):
+        dropins.update({path: text or "" for path, text in texts.get(name, {}).items()})
+    return fragments + sorted(dropins.items(), key=lambda each: posixpath.basename(each[0]))
+
+
+def _families(unit: str) -> List[str]:
+    """The names whose drop-ins are for a unit: its own, that of its template, and the prefixes of both (systemd.unit(5))."""
+    stem, _point, kind = unit.rpartition(".")
+    before, sign, _instance = stem.partition("@")
+    prefixes = [before[: number + 1] for number, letter in enumerate(before) if letter == "-"]
+    return [unit, *(f"{each}{end}.{kind}" for each in prefixes for end in sorted({"", sign})), *([f"{before}@.{kind}"] if sign else [])]
+
+
+def properties(unit: UnitState, texts: Texts, runtime: bool, seen: Seen) -> Dict[str, str]:
+    """What systemd will say of a unit's limits when these drop-ins are written."""
+    found = dict(unit.properties)
+    section = SECTIONS.get(unit.name.rpartition(".")[2], "")
+    now = [each for path, text in unit.files for each in parse.settings(text, path)]
+    then = settings(unit, texts, runtime)
+    for option in SHOWN:
+        directive = DIRECTIVES[option]
+        before, after = (parse.standing(each, section, directive.name) for each in (now, then))
+        if after:
+            found[directive.shown] = shown(option, after[-1].value, seen) or found.get(directive.shown, "")
+        elif before:
+            found[directive.shown] = _UNSET.get(option, quantities.INFINITY)
+    given = parse.standing(then, section, DIRECTIVES["delegate"].name)
+    if given:  # "yes" is all of them
+        found["DelegateControllers"] = directives.CPU if given[-1].value == "yes" else given[-1].value
+    placed = parse.standing(then, section, "Slice")
+    if placed:
+        found["Slice"] = placed[-1].value
+    elif parse.standing(now, section, "Slice"):
+        found["Slice"] = "system.slice"
+    return found
+
+
+def shown(option: str, value: str, seen: Seen) -> str:
+    """A value of a unit file as systemctl shows it, "" for one that it cannot have."""
+    try:
+        if option == "cpu_quota":
+            number = quantities.cpus(value)
+            return quantities.INFINITY if number is None else f"{number / quantities.MICROSECONDS:.6f}s"
+        if option == "cpu_weight":
+            return value
+        if option == "allowed_cpus":
+            return cpu_text(cpu_list(",".join(value.replace(",", " ").split())))
+        amount, total = (quantities.count(value), seen.tasks) if option == "tasks_max" else (quantities.size(value), seen.memory)
+        return quantities.INFINITY if amount.infinite else str(amount.of(total))
+    except GoHostError:
+        return ""

@@ -1,0 +1,110 @@
+# Copyright (c) 2026 the gohost.linux authors
+# GNU General Public License v3.0 or later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What is refused before anything is written: what systemd or the kernel would ignore here, and what would end programs at once. Pure."""
+
+from typing import Dict, Mapping, Tuple
+
+from ...errors import GoHostError
+from .. import quantities
+from ..model import Unit
+from ..parse import cpu_list, cpu_text, time_span
+from . import directives, parse
+from .directives import DIRECTIVES
+from .model import SCOPE, SLICE, Seen, SeenTarget, Wanted, Wish
+
+_INSTEAD = {  # of what cgroup v1 cannot
+    "memory_high": "Use memory_max.",
+    "allowed_cpus": "Use CPUAffinity= in the unit, which every release of Go honours.",
+    "memory_swap_max": "Limit memory_max; v1 limits memory and swap only together, which systemd does not do.",
+}
+_IDLE, _SCOPE_OOM_POLICY = 252, 253
+_TENTHS, _HUNDREDTHS = 240, 248  # of a percent, which systemd ignored before (src/basic/parse-util.c, src/basic/percent-util.c)
+
+
+def check(wanted: Wanted, seen: Seen) -> None:
+    """Before anything else is thought of. Errors: GoHostError for what this host cannot do, or what would end programs at once."""
+    _distinct(wanted, seen)
+    for wish, target in zip(wanted.wishes, seen.targets):
+        _possible(wish, target, seen, wanted.force)
+
+
+def _distinct(wanted: Wanted, seen: Seen) -> None:
+    paths: Dict[str, str] = {}
+    for wish, target in zip(wanted.wishes, seen.targets):
+        name = wish.target.name
+        if target.path in paths:
+            raise GoHostError("units has two names of one unit", f"{paths[target.path]} and {name}", "Put them together.")
+        paths[target.path] = name
+        if not target.text.startswith(parse.OURS) if target.text is not None else not target.proper:  # a directory, or a link to nowhere
+            raise GoHostError("a file that is not ours has the name of our drop-in", target.path, "Move it away, or give it another name.")
+
+
+def _possible(wish: Wish, target: SeenTarget, seen: Seen, force: bool) -> None:
+    name = wish.target.name
+    known = target.unit or next(iter(target.members), None) or next((state for state in seen.slices.values() if wish.target.kind == SLICE), None)
+    for option, values in wish.settings.items():
+        directive = DIRECTIVES[option]
+        since = _since(wish, option, values)
+        # EL8's 239 has some of later versions: what systemd tells of a unit says it best.
+        telling = known is not None and since == directive.since and not directive.devices
+        unknown = directive.shown not in known.properties if known is not None and telling else seen.systemd < since
+        if unknown and since:
+            what = option if since == directive.since else f"{option} {values[-1]}"
+            raise GoHostError(f"{what} needs systemd {since}", name, f"This host has {seen.systemd}.")
+        if option.startswith("managed_oom") and not seen.oomd:
+            raise GoHostError(f"{option} needs systemd-oomd", name, "Install the package systemd-oomd (or systemd-oomd-defaults), or leave it out.")
+        if directive.controller:
+            _reaches_kernel(option, name, seen)
+    if seen.missing:
+        raise GoHostError("there is no such device", ", ".join(seen.missing), "lsblk tells which there are.")
+    wished = cpu_list(wish.setting("allowed_cpus"))
+    if set(wished) - set(seen.cpus):
+        raise GoHostError(f"allowed_cpus of {name} has CPUs that are not online", wish.setting("allowed_cpus"), f"This host has {cpu_text(seen.cpus)}.")
+    sizes = [option for option in ("memory_min", "memory_low", "memory_high") if option in wish.settings]
+    most = quantities.size(wish.setting("memory_max")).of(seen.memory) if "memory_max" in wish.settings else None
+    for option in sizes if most is not None else ():
+        size = quantities.size(wish.setting(option)).of(seen.memory)
+        if size is not None and size > (most or 0):
+            raise GoHostError(
+                f"{option} of {name} is above its memory_max", f"{wish.setting(option)}, {wish.setting('memory_max')}", f"Give less for {option}."
+            )
+    for member in target.members:
+        if most is not None and member.memory > most and not force:
+            used = quantities.human(member.memory)
+            hint = "The kernel would end processes at once. Give more, stop some, or set force."
+            raise GoHostError(f"memory_max of {name} is less than {member.name} uses", f"{wish.setting('memory_max')} of {used}", hint)
+
+
+def _since(wish: Wish, option: str, values: Tuple[str, ...]) -> int:
+    if (option, values) == ("cpu_weight", ("idle",)):
+        return _IDLE
+    if option == "oom_policy" and wish.target.kind == SCOPE:
+        return _SCOPE_OOM_POLICY
+    digits = len(values[-1].partition(".")[2].rstrip("%")) if values[-1].endswith("%") else 0
+    return max(DIRECTIVES[option].since, (0, _TENTHS, _HUNDREDTHS)[digits])
+
+
+def _reaches_kernel(option: str, name: str, seen: Seen) -> None:
+    directive = DIRECTIVES[option]
+    version = seen.controllers.get(directive.controller)
+    if version is None:
+        hint = f"The kernel has {', '.join(sorted(seen.controllers)) or 'none'}; cgroup_enable={directive.controller} on its command line may bring it."
+        raise GoHostError(f"{option} has no effect on this host, which has no cgroup controller {directive.controller}", name, hint)
+    if version == 0:
+        raise GoHostError(f"{option} has no effect in this container, whose cgroups systemd may not write", name, "Limit the container itself.")
+    if version == 1 and not directive.v1:
+        raise GoHostError(f"{option} has no effect on cgroup v1", name, _INSTEAD.get(option, "Boot with systemd.unified_cgroup_hierarchy=1, or leave it out."))
+
+
+def quota_fits(wish: Wish, unit: Unit, inside: Mapping[str, float], seen: Seen, wanted: Wanted) -> None:
+    """v1's kernel refuses a quota above that of a cgroup over it (kernel/sched/core.c, tg_cfs_schedulable_down), and systemd goes on without any."""
+    (_name, own), *above = [(each.get("Id", ""), time_span(each.get("CPUQuotaPerSecUSec", ""))) for each in unit.chain if each]
+    if own is None or seen.controllers.get(directives.CPU) != 1 or "cpu_quota" not in wish.settings:
+        return
+    told = {each.target.name for each in wanted.wishes}  # which answer for themselves
+    wrong = [(unit.name, own, name, quota) for name, quota in above if quota is not None and own > quota]
+    wrong += [(name, quota, unit.name, own) for name, quota in sorted(inside.items()) if quota > own and name not in told]
+    for name, more, other, less in wrong:
+        hint = "cgroup v1 takes no quota above that of a slice: give less, or leave it out."
+        raise GoHostError(f"cpu_quota of {name} is above that of {other}", f"{more:.0%} of {less:.0%}", hint)
