@@ -133,7 +133,8 @@ def machine(guest: Host) -> Iterator[Machine]:
     write = "".join(f"mkdir -p $(dirname {path}); cat > {path} <<'END'\n{text}END\n" for path, text in FILES.items())
     said = guest.run(BEFORE.format(write=write, started=" ".join(STARTED)), 120)
     assert said.returncode == 0, said.stdout + said.stderr
-    controllers, device = guest.run("cat /sys/fs/cgroup/cgroup.controllers; echo; test -b /dev/vda && echo /dev/vda || echo", 60).stdout.split("\n")[:2]
+    asked = "cat /sys/fs/cgroup/cgroup.controllers 2>/dev/null || echo; test -b /dev/vda && echo /dev/vda || echo"
+    controllers, device = guest.run(asked, 60).stdout.split("\n")[:2]
     found = Machine(guest, 2 if controllers else 1, device)
     yield found
     guest.run(AFTER, 120)

@@ -12,8 +12,8 @@ from pathlib import Path
 
 CGROUPS = [Path("/sys/fs/cgroup")] + [Path("/sys/fs/cgroup", name) for name in ("memory", "cpu", "pids", "blkio")]
 LIMITS = re.compile(
-    r"memory\.(min|low|high|max|swap\.max|limit_in_bytes)|cpu\.(max|weight|idle|shares|cfs_(quota|period)_us)|cpuset\.cpus|pids\.max|io\.(max|weight|bfq\.weight)"
-    r"|blkio\.(bfq\.)?weight|blkio\.throttle\.(read|write)_(bps|iops)_device"
+    r"memory\.(min|low|high|max|swap\.max|limit_in_bytes)|cpu\.(max|weight|idle|shares|cfs_(quota|period)_us)|cpuset\.cpus|pids\.max"
+    r"|io\.(max|weight|bfq\.weight)|blkio\.(bfq\.)?weight|blkio\.throttle\.(read|write)_(bps|iops)_device"
 )
 TREES = ("/etc/systemd/system", "/etc/systemd/system.control", "/run/systemd/system", "/run/systemd/system.control")
 
