@@ -85,8 +85,10 @@ def prepare(root: Path, v1: bool = False) -> "FakeSystemd":
 class FakeSystemd(Rooted):
     """A host whose root is a directory, for reading and writing, with this systemd.
 
-    fails: verb of systemctl → what it says instead of doing it.
+    fails: verb of systemctl → what it says instead of doing it. version: 257 does not write limits of what runs until something is started beside it.
     """
+
+    version = 252
 
     def __init__(self, root: Path) -> None:
         super().__init__(root)
@@ -121,7 +123,8 @@ class FakeSystemd(Rooted):
         state["known"] = sorted(self._dropin_directories())
         state["reloads"] = state.get("reloads", 0) + 1
         self._keep(state)
-        self._realize()
+        if self.version < 257:
+            self._realize()
 
     @property
     def reloads(self) -> int:
@@ -148,13 +151,17 @@ class FakeSystemd(Rooted):
 
     def run(self, argv: List[str]) -> CommandResult:
         self.asked.append(argv)
+        if argv[0] == "systemd-run":
+            (name,) = [word.partition("=")[2] for word in argv if word.startswith("--slice=")]
+            self._realize(self.state["active"][name]["cgroup"])
+            return CommandResult(tuple(argv), 0, "", "")
         assert argv[0] == "systemctl", argv
         verb = next((word for word in argv[1:] if not word.startswith("-")), "")
         names = argv[argv.index("--") + 1 :] if "--" in argv else []
         if verb in self.fails:
             return CommandResult(tuple(argv), 1, "", self.fails[verb])
         if argv[1:] == ["--version"]:
-            return CommandResult(tuple(argv), 0, "systemd 252 (252.39-1~deb12u2)\n+PAM +AUDIT\n", "")
+            return CommandResult(tuple(argv), 0, f"systemd {self.version} ({self.version}.39-1~deb12u2)\n+PAM +AUDIT\n", "")
         if verb == "show":
             return CommandResult(tuple(argv), *self._show(names, next(word for word in argv if word.startswith("--property=")).partition("=")[2].split(",")))
         if verb == "daemon-reload":
@@ -328,8 +335,11 @@ class FakeSystemd(Rooted):
     def _directories(self, name: str) -> Dict[str, str]:
         return self._places(self.state["active"][name]["cgroup"])
 
-    def _realize(self) -> None:
-        """Cgroups as the units that run want them. A controller is there for what wants it, what holds that, and their siblings."""
+    def _realize(self, started: str = "") -> None:
+        """Cgroups as the units that run want them. A controller is there for what wants it, what holds that, and their siblings.
+
+        started: the cgroup of a slice, for only what is in it and beside it and the slices that hold it.
+        """
         active: Dict[str, Dict[str, Any]] = self.state["active"]
         values = {name: self._values(name) for name in active}
         wants = {
@@ -338,6 +348,8 @@ class FakeSystemd(Rooted):
         }
         for name, entry in sorted(active.items()):
             path = entry["cgroup"]
+            if not f"{started or path}/".startswith(posixpath.dirname(path).rstrip("/") + "/"):
+                continue
             for controller, directory in self._places(path).items():
                 beside = posixpath.dirname(path).rstrip("/") + "/"
                 has = path != "/" and any(other.startswith(beside) and other != "/" for other in wants[controller])

@@ -4,7 +4,7 @@
 """Does what the plan says: all drop-ins staged, renamed, one daemon-reload, and restarts that are wished."""
 
 import posixpath
-from typing import List
+from typing import Iterable, List
 
 from ...errors import GoHostError
 from ...host import Host
@@ -13,8 +13,11 @@ from .observe import DUE, STAGED
 from .plan import CLEAN, RELOAD, REMOVE, RESTART, WRITE
 
 
-def apply(host: Host, plan: Plan) -> None:
-    """Carry out a plan. Errors: GoHostError where systemd refuses, OSError where a file cannot be written."""
+def apply(host: Host, plan: Plan, slices: Iterable[str] = ()) -> None:
+    """Carry out a plan. slices: to wake after the reload.
+
+    Errors: GoHostError where systemd refuses, OSError where a file cannot be written.
+    """
     for step in plan.of(CLEAN):
         _remove(host, step.thing)
     if plan.of(RELOAD) and host.stat(DUE) is None:
@@ -36,10 +39,17 @@ def apply(host: Host, plan: Plan) -> None:
         _remove(host, step.thing)
     if plan.of(RELOAD):
         _systemctl(host, "daemon-reload")
+        wake(host, slices)
         if host.stat(DUE) is not None:
             host.remove(DUE)
     if plan.of(RESTART):
         _systemctl(host, "restart", "--", *(step.thing for step in plan.of(RESTART)))
+
+
+def wake(host: Host, slices: Iterable[str]) -> None:
+    """Start something in slices, by which systemd writes the limits of what runs there. The kernel's files tell whether it helped."""
+    for name in slices:
+        host.run(["systemd-run", "--quiet", "--scope", f"--slice={name}", "true"])
 
 
 def _remove(host: Host, path: str) -> None:

@@ -4,17 +4,18 @@
 """The way of one call: observe, plan, apply, observe again."""
 
 import time
-from typing import NamedTuple
+from typing import List, NamedTuple, Tuple
 
 from ...errors import GoHostError
 from ...host import Host
-from .apply import apply
-from .model import Seen, Wanted
+from .apply import apply, wake
+from .model import Seen, UnitState, Wanted
 from .observe import LASTING, observe, reread
-from .plan import RELOAD, RESTART, Decision, plan, unheld
+from .plan import RELOAD, RESTART, Decision, beside, gone, plan, unheld
 
 _SETTLED = 2.0  # seconds for services that were restarted, and for systemd to write to the kernel's files
 _PAUSE = 0.1
+_LAZY = 256  # 257 reads limits at a reload, and writes those of units that run only when something is started beside them (Debian 13, cgroup v1 and v2)
 _WHY = {
     "v2": "systemctl status and the journal may say why.",
     "v1": "On cgroup v1 the kernel takes no CPU quota above that of the slice, nor below that of what is in it.",
@@ -41,7 +42,8 @@ def converge(host: Host, wanted: Wanted, check: bool = False, lock_timeout: floa
         decision = plan(wanted, seen)
         if not decision.plan.changed:
             return Outcome(seen, decision, seen)
-        apply(host, decision.plan)
+        changed = [unit for row in decision.rows for unit in gone(row)] if seen.systemd >= _LAZY else ()
+        apply(host, decision.plan, beside(changed))
         after = reread(host, seen, wanted) if not decision.plan.of(RESTART) else _again(host, wanted, seen)
         return Outcome(seen, decision, _verified(host, wanted, after))
 
@@ -55,6 +57,11 @@ def _verified(host: Host, wanted: Wanted, seen: Seen) -> Seen:
     """What the host has when all is as wanted, for which it gets a little time."""
     end = time.monotonic() + _SETTLED
     decision = plan(wanted, seen)
+    missed = _missed(decision, seen)
+    if missed and seen.systemd >= _LAZY:
+        wake(host, beside(unit for unit, _what in missed))
+        seen = _again(host, wanted, seen)
+        decision = plan(wanted, seen)
     again = True
     while decision.plan.changed and time.monotonic() < end:
         time.sleep(_PAUSE)
@@ -62,12 +69,16 @@ def _verified(host: Host, wanted: Wanted, seen: Seen) -> Seen:
         decision = plan(wanted, seen)
         if again and [step.action for step in decision.plan.steps] == [RELOAD]:
             # On v1 systemd lowers a slice's quota before that of what is in it, which the kernel takes only afterwards.
-            apply(host, decision.plan)
+            apply(host, decision.plan, beside(unit for unit, _what in _missed(decision, seen)))
             again = False
     if not decision.plan.changed:
         return seen
-    missed = [what for row in decision.rows for what in unheld(row, seen)]
+    missed = _missed(decision, seen)
     if missed:
-        raise GoHostError("the kernel does not have what systemd was told", ", ".join(missed), _WHY.get(seen.cgroup, _WHY["v2"]))
+        raise GoHostError("the kernel does not have what systemd was told", ", ".join(what for _unit, what in missed), _WHY.get(seen.cgroup, _WHY["v2"]))
     left = decision.plan.steps[0]
     raise GoHostError("the host is not as it should be after the run", f"{left.action} {left.thing}", "Does something else change it?")
+
+
+def _missed(decision: Decision, seen: Seen) -> List[Tuple[UnitState, str]]:
+    return [each for row in decision.rows for each in unheld(row, seen)]

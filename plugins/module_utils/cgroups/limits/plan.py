@@ -120,10 +120,22 @@ def _unread(row: Row, seen: Seen) -> bool:
     return False
 
 
-def unheld(row: Row, seen: Seen) -> List[str]:
-    """Settings that the kernel does not have though nothing stands against them, as a person names them."""
+def gone(row: Row) -> List[UnitState]:
+    """The units whose drop-in loses a setting."""
+    before, after = (set(parse.options(parse.settings(text or "", row.target.path))) for text in (row.target.text, row.text))
+    return list(row.target.members) if before - after else []
+
+
+def beside(units: Iterable[UnitState]) -> List[str]:
+    """The slices that hold those of the units that run."""
+    placed = {unit.properties.get("Slice", "") for unit in units if unit.cgroup}
+    return sorted({name if name not in ("", "-.slice") else "system.slice" for name in placed})
+
+
+def unheld(row: Row, seen: Seen) -> List[Tuple[UnitState, str]]:
+    """Settings that the kernel does not have though nothing stands against them: the unit, and what it is as a person names it."""
     return [
-        f"{member.name} {DIRECTIVES[option].name}={row.wish.setting(option)}"
+        (member, f"{member.name} {DIRECTIVES[option].name}={row.wish.setting(option)}")
         for member in row.target.members
         for option in row.wish.settings
         if row.text is not None and row.text == row.target.text and option not in row.lost[member.name] and not _held(option, row.wish, member, seen)

@@ -34,9 +34,11 @@ def call(*units: Dict[str, Any], restart: str = "never") -> Wanted:
     return wanted(dict(units=filled, restart=restart, force=False))
 
 
-@pytest.fixture(params=["v2", "v1"])
+@pytest.fixture(params=["v2", "v1", "v2 257", "v1 257"])
 def host(request: pytest.FixtureRequest, tmp_path: Path) -> FakeSystemd:
-    return prepared(tmp_path, request.param == "v1")
+    made = prepared(tmp_path, request.param.startswith("v1"))
+    made.version = 257 if request.param.endswith("257") else made.version
+    return made
 
 
 def prepared(root: Path, v1: bool = False) -> FakeSystemd:
@@ -201,6 +203,28 @@ def test_families_within_families(host: FakeSystemd) -> None:
     assert has(host, "user-1000-x.slice", {"memory.max": "1073741824"}, {"memory.limit_in_bytes": "1073741824"})
 
 
+def test_limits_that_systemd_does_not_write(host: FakeSystemd, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Something is started beside the units that lack them, and beside those that lose some, and nowhere else."""
+    woken: List[str] = []
+    run = host.run
+
+    def noting(argv: List[str]) -> CommandResult:
+        woken.extend(word.partition("=")[2] for word in argv if word.startswith("--slice="))
+        return run(argv)
+
+    monkeypatch.setattr(host, "run", noting)
+    seven = {"tasks_max": "7"}
+    for wish, slices in (
+        (call(dict(unit="app.service", **seven), dict(unit="idle.service", **seven)), ["system.slice"]),
+        (call(dict(unit="user-1000.slice", **seven), dict(unit="go.slice", **seven)), ["system.slice", "user.slice"]),
+        (call(dict(unit="user-1000.slice", state="absent")), ["user.slice"]),
+    ):
+        woken.clear()
+        done(host, wish)
+        assert woken == (slices if host.version >= 257 else [])
+    assert host.live("app.service")["pids.max"] == "7" and host.live("user-1000.slice").get("pids.max") != "7"
+
+
 def test_a_limit_that_somebody_changed_by_hand(host: FakeSystemd) -> None:
     wish = call(dict(unit="app.service", tasks_max="5"))
     done(host, wish)
@@ -298,7 +322,7 @@ def refusals(host: FakeSystemd) -> List[Tuple[List[Dict[str, Any]], str]]:
     found: List[Tuple[List[Dict[str, Any]], str]] = [
         ([dict(unit="app.service", memory_max="100MiB")], "is less than app.service uses: 100M of 200 MiB"),
         ([dict(unit="app.service", io_read_bandwidth_max=[dict(device="/dev/none", limit="1MiB")])], "no such device: /dev/none"),
-        ([dict(unit="a.scope", oom_policy="kill")], "oom_policy kill needs systemd 253"),
+        *([([dict(unit="a.scope", oom_policy="kill")], "oom_policy kill needs systemd 253")] if host.version < 253 else []),
     ]
     if host.v1:
         return [*found, ([dict(unit="app.service", allowed_cpus="0")], "which has no cgroup controller cpuset")]
@@ -307,7 +331,7 @@ def refusals(host: FakeSystemd) -> List[Tuple[List[Dict[str, Any]], str]]:
 
 def test_what_the_kernel_does_not_take(host: FakeSystemd, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "_SETTLED", 0.0)
-    monkeypatch.setattr(FakeSystemd, "_realize", lambda self: None)
+    monkeypatch.setattr(FakeSystemd, "_realize", lambda self, started="": None)
     with pytest.raises(GoHostError) as caught:
         converge(host, call(dict(unit="app.service", tasks_max="5"), dict(unit="go.slice", tasks_max="900")))
     assert "the kernel does not have what systemd was told: app.service TasksMax=5." in str(caught.value)

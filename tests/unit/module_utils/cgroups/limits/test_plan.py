@@ -772,10 +772,10 @@ def test_unheld_names_what_the_kernel_lacks() -> None:
     wish = call(dict(unit="app.service", tasks_max="5", memory_max="1GiB", oom_score_adjust=5))
     app = live(unit("app.service", ours("MemoryMax=1G", "TasksMax=5", "OOMScoreAdjust=5")), pids__max="max\n", memory__max="1073741824\n")
     seen = look(wish, app)
-    assert [what for row in plan(wish, seen).rows for what in unheld(row, seen)] == ["app.service TasksMax=5"]
+    assert [(its.name, what) for row in plan(wish, seen).rows for its, what in unheld(row, seen)] == [("app.service", "app.service TasksMax=5")]
     gone = call(dict(unit="app.service", state="absent"))
     seen = look(gone, app)
-    assert [what for row in plan(gone, seen).rows for what in unheld(row, seen)] == []
+    assert [each for row in plan(gone, seen).rows for each in unheld(row, seen)] == []
 
 
 # Where drop-ins are
