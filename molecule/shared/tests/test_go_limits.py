@@ -106,10 +106,10 @@ def test_the_service(host: Any, goapp: str) -> None:
 
 
 def test_go_is_told_what_it_cannot_see(host: Any, goapp: str) -> None:
-    """Memory never; the slice's quota with v2, where there are more CPUs than it gives. On v1 the service is in its slice's cpu cgroup."""
+    """Memory never, and its slice's quota, which is less than the CPUs where these are more than two."""
     said = host.check_output(f"tr '\\0' '\\n' < /proc/{goapp}/environ").splitlines()
     told = {line for line in said if line.startswith(("GOMAXPROCS=", "GOMEMLIMIT="))}
-    quota = {"GOMAXPROCS=2"} if _unified(host) and int(host.check_output("nproc")) > 2 else set()
+    quota = {"GOMAXPROCS=2"} if int(host.check_output("nproc")) > 2 else set()
     assert told == {"GOMEMLIMIT=460MiB", *quota}
 
 
