@@ -104,11 +104,9 @@ class Libselinux:
         library.selinux_restorecon_set_sehandle.argtypes = [ctypes.c_void_p]
         library.selinux_restorecon_set_alt_rootpath.argtypes = [ctypes.c_char_p]
         library.selinux_restorecon.argtypes = [ctypes.c_char_p, ctypes.c_uint]
-        if hasattr(library, "selinux_restorecon_parallel"):  # 3.4
-            library.selinux_restorecon_parallel.argtypes = [ctypes.c_char_p, ctypes.c_uint, ctypes.c_size_t]
 
     def _listen(self, kind: int, form: int, *words: Optional[int]) -> int:
-        """Called by the library, from any of its threads.
+        """Called by the library.
 
         Arguments of a variadic function stand where those of any other do on all of Linux's platforms, as long as none is a float.
         """
@@ -165,14 +163,11 @@ class Libselinux:
         library.selinux_restorecon_set_sehandle(self._open(specification))  # from now on the library's, to close or not
         flags = _NOCHANGE | _VERBOSE | _RECURSE | _XDEV | _IGNORE_NOENTRY | _IGNORE_DIGEST | _SKIP_DIGEST
         flags |= (_SET_SPECFILE_CTX if force else 0) | (_IGNORE_MOUNTS if root else 0)
-        threads = max(1, len(os.sched_getaffinity(0)) // 2)  # each step of the walk takes one lock: more of them only wait
         self._differences.clear()
         self._complaints.clear()
         for path in paths:
-            if hasattr(library, "selinux_restorecon_parallel"):
-                status = library.selinux_restorecon_parallel(os.fsencode(path), flags, threads)
-            else:
-                status = library.selinux_restorecon(os.fsencode(path), flags)
+            # Not selinux_restorecon_parallel: each step of a walk and each message takes one lock. Two threads were no faster, on a busy machine much slower.
+            status = library.selinux_restorecon(os.fsencode(path), flags)
             if status != 0 and not self._complaints:
                 self._complaints.append(Complaint(path, f"{path}: {os.strerror(ctypes.get_errno())}"))
         named = [tuple(os.fsdecode(b"" if word == _NO_CONTEXT else word) for word in words) for words in self._differences]
