@@ -12,6 +12,7 @@ import functools
 import hashlib
 import os
 import shutil
+import socket
 import stat
 import struct
 import time
@@ -19,6 +20,7 @@ from typing import BinaryIO, Dict, Iterable, Iterator, List, NamedTuple, Optiona
 
 from .errors import GoHostError
 
+_ANSWERS_WITHIN = 60.0  # seconds for each part of what a program on this machine has to say
 _AT_FDCWD = -100
 _RENAME_EXCHANGE = 2
 # <selinux/restorecon.h>: XDEV stays on the file system. SKIP_DIGEST leaves no digests in attributes; 2.9 does not know it, so IGNORE_DIGEST believes none.
@@ -75,6 +77,10 @@ class Host(abc.ABC):
     @abc.abstractmethod
     def run(self, argv: List[str]) -> CommandResult:
         """Run a program with LC_ALL=C and no input; rc 127 where it is not installed."""
+
+    @abc.abstractmethod
+    def connect(self, path: str) -> socket.socket:
+        """A connection to the program that listens on a Unix socket."""
 
     @abc.abstractmethod
     def stat(self, path: str) -> Optional[FileStat]:
@@ -257,6 +263,16 @@ class LocalHost(Host):
 
     def machine(self) -> Tuple[str, int]:
         return os.uname().machine, struct.calcsize("P") * 8
+
+    def connect(self, path: str) -> socket.socket:
+        found = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        try:
+            found.settimeout(_ANSWERS_WITHIN)
+            found.connect(path)
+        except OSError:
+            found.close()
+            raise
+        return found
 
     def stat(self, path: str) -> Optional[FileStat]:
         try:

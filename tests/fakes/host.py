@@ -6,6 +6,7 @@
 import contextlib
 import os
 import signal
+import socket
 import threading
 from typing import Any, Callable, Dict, Iterable, Iterator, List, Optional, Tuple
 
@@ -13,10 +14,13 @@ from ansible_collections.gohost.linux.plugins.module_utils.host import CommandRe
 
 
 class RealHost(LocalHost):
-    """The machine that runs the tests, where no program is installed."""
+    """The machine that runs the tests, where no program is installed and none listens."""
 
     def run(self, argv: List[str]) -> CommandResult:
         return CommandResult(tuple(argv), 127, "", "")
+
+    def connect(self, path: str) -> socket.socket:
+        raise FileNotFoundError(path)
 
 
 class BoundedHost(LocalHost):
@@ -40,6 +44,9 @@ class BoundedHost(LocalHost):
 
     def run(self, argv: List[str]) -> CommandResult:
         return self.commands.get(tuple(argv), CommandResult(tuple(argv), 127, "", ""))
+
+    def connect(self, path: str) -> socket.socket:
+        raise FileNotFoundError(path)
 
     def stat(self, path: str) -> Optional[FileStat]:
         return super().stat(path) if self._inside(path) else None

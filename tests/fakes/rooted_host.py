@@ -4,6 +4,7 @@
 """Hosts whose root is a directory."""
 
 import os
+import socket
 from pathlib import Path
 from typing import BinaryIO, Dict, List, Optional
 
@@ -23,6 +24,9 @@ class Rooted(LocalHost):
         there = Path(self.root + path)
         there.parent.mkdir(parents=True, exist_ok=True)
         there.write_bytes(content if isinstance(content, bytes) else content.encode())
+
+    def connect(self, path: str) -> socket.socket:
+        raise FileNotFoundError(path)
 
     def stat(self, path: str) -> Optional[FileStat]:
         return super().stat(path if path.startswith(self.root) else self.root + path)

@@ -31,6 +31,7 @@ PURE = {
     "configured",
     "advise",
     "rows",
+    "dbus",
     "directives",
     "overlay",
     "environment",

@@ -14,6 +14,7 @@ from .. import configured
 from ..model import Membership
 from ..observe import Machine, environment_files, occupied, program_of, text
 from ..parse import cfs, exec_path, go_variables, keyed, limit, properties, status
+from . import manager
 from .directives import CPU, CPUSET, DIRECTIVES, IO, MEMORY, PIDS, V1, files
 from .model import SERVICE, TEMPLATE, Running, Seen, SeenTarget, Target, UnitState, Wanted, Wish
 
@@ -99,9 +100,12 @@ def _shown(host: Host, names: Sequence[str]) -> Dict[str, Dict[str, str]]:
     """name → properties; for a pattern, the names of the units that it matches in systemd's memory."""
     if not names:
         return {}
+    pattern = "*" in names[0]
+    told = None if pattern else manager.properties(host, names, _PROPERTIES.split(","))
+    if told is not None:
+        return told
     answer = host.run(["systemctl", "show", "--no-pager", f"--property={_PROPERTIES}", "--", *names])
     blocks = properties(answer.stdout)
-    pattern = "*" in names[0]
     if answer.rc != 0 or (not pattern and len(blocks) != len(names)):
         raise GoHostError("systemctl show failed", " ".join(names), answer.stderr or "Look at what systemd says about these units.")
     return {block.get("Id", ""): block for block in blocks} if pattern else dict(zip(names, blocks))
