@@ -10,9 +10,9 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / ".build"))
 
-from benchmarks import fleet, install, material, measure, memory, restore, transaction, unchanged
+from benchmarks import fleet, install, limits_go, material, measure, memory, restore, transaction, unchanged
 
-PARTS = ("install", "unchanged", "restore", "transaction", "memory", "fleet")
+PARTS = ("install", "unchanged", "restore", "transaction", "memory", "fleet", "limits-go")
 
 
 def main() -> None:
@@ -39,7 +39,9 @@ def main() -> None:
         if "memory" in only:
             print(measure.table(memory.HEAD, memory.rows(Path(scratch))), end="\n\n")
         if "fleet" in only:
-            print(measure.table(fleet.HEAD, fleet.rows(Path(scratch))))
+            print(measure.table(fleet.HEAD, fleet.rows(Path(scratch))), end="\n\n")
+        if "limits-go" in only:
+            print(measure.table(limits_go.HEAD, limits_go.rows(Path(scratch), 3)))
 
 
 main()
