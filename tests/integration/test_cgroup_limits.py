@@ -3,9 +3,11 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """cgroup_limits on real machines: what it says is held against the kernel's own files and what systemd says."""
 
+import io
 import json
 import os
 import subprocess
+import tarfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -16,7 +18,7 @@ from tests.hosts import hosts
 from tests.hosts.host import Host
 from tests.integration.go_programs import LIMITS
 from tests.integration.playbook import Done, Play, reached
-from tests.runner.workspace import Missing
+from tests.runner.workspace import ROOT, Missing
 
 pytestmark = pytest.mark.once
 MODULE = "gohost.linux.cgroup_limits"
@@ -41,6 +43,11 @@ FILES = {
     f"{RUN}/lt-kind@1.service.d/20-admin.conf": "[Service]\nTasksMax=60\n",
 }
 STARTED = ("lt-all.service", "lt-passing.service", "lt-control.service", "lt-kind@1.service", "lt-held.service", "lt-new.service", "lt-user-1.slice")
+SAYS = (
+    "[Service]\\nMemoryHigh=25%%\\nCPUQuota=12.34%%\\nCPUQuotaPeriodSec=20ms\\nCPUWeight=idle\\nAllowedCPUs=0-1,3\\nCPUAffinity=0 2\\nIOWeight=77\\n"
+    "IOReadBandwidthMax=/dev/null 10M\\nIOReadBandwidthMax=/dev/zero 20M\\nManagedOOMMemoryPressureLimit=60%%\\nOOMScoreAdjust=-100\\nLimitNOFILE=10:65536\\n"
+    'Environment=GOMAXPROCS=3 "X=a b" V=c\\nEnvironmentFile=/etc/a\\nEnvironmentFile=-/etc/b*\\nDelegate=cpu io\\n'
+)
 LOOKED_AT = (*STARTED, "lt-scope.scope", "lt.slice", "lt-build.slice", "user-0.slice")
 BEFORE = (
     f"rm -rf {ETC}/lt-* {RUN}/lt-*; "
@@ -306,6 +313,18 @@ def test_refused_where_it_would_do_harm_or_nothing(machine: Machine, tmp_path: P
     forced = machine.task(tmp_path, units=[{"unit": "lt-held.service", "memory_max": "20MiB"}], force=True)
     assert "Traceback" not in str(forced.result)
     assert machine.look().show("lt-held.service", "MemoryMax") == str(20 * MIB)
+
+
+@pytest.mark.parametrize("guest", MACHINES, indirect=True)
+def test_systemd_says_the_same_by_its_socket_as_by_systemctl(machine: Machine) -> None:
+    machine.shell(f"mkdir -p /run/systemd/system/lt-all.service.d; printf '{SAYS}' >/run/systemd/system/lt-all.service.d/60-says.conf; systemctl daemon-reload")
+    packed = io.BytesIO()
+    with tarfile.open(fileobj=packed, mode="w") as archive:
+        archive.add(ROOT / "plugins/module_utils", "ansible_collections/gohost/linux/plugins/module_utils")
+        archive.add(LIMITS / "compare.py", "compare.py")
+    subprocess.run(machine.host.ssh("mkdir -p /run/gohost-compare && tar -C /run/gohost-compare -x"), input=packed.getvalue(), check=True, timeout=60)
+    compared = json.loads(machine.shell("cd /run/gohost-compare && PYTHONPATH=. python3 compare.py"))
+    assert compared["differs"] == [] and compared["units"] > 20
 
 
 ANYWHERE: list[tuple[dict[str, Any], str]] = [
