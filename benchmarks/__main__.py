@@ -10,16 +10,18 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / ".build"))
 
-from benchmarks import fleet, install, limits_go, material, measure, memory, restore, transaction, unchanged
+from benchmarks import fleet, install, limits, limits_go, material, measure, memory, restore, transaction, unchanged
 
-PARTS = ("install", "unchanged", "restore", "transaction", "memory", "fleet", "limits-go")
+PARTS = ("install", "unchanged", "restore", "transaction", "limits", "memory", "fleet", "limits-go")
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(prog="make bench", description="Arguments go into ARGS.")
     parser.add_argument("--rounds", type=int, default=7, help="pairs of installs and of restores (7)")
     parser.add_argument("--tasks", type=int, default=20, help="pairs of unchanged tasks (20)")
-    parser.add_argument("--looped", type=int, default=1, help="times that each record of a policy is a task of its own, at half an hour each (1)")
+    parser.add_argument(
+        "--looped", type=int, default=1, help="times that each record of a policy, and each unit, is a task of its own, at half an hour each (1)"
+    )
     parser.add_argument("--only", action="append", default=[], choices=PARTS, help="measure this; may be repeated")
     options = parser.parse_args()
     only = options.only or PARTS
@@ -34,6 +36,8 @@ def main() -> None:
             rows += restore.rows(Path(scratch), options.rounds)
         if "transaction" in only:
             rows += transaction.rows(Path(scratch), 3, options.looped)
+        if "limits" in only:
+            rows += limits.rows(Path(scratch), options.rounds, options.looped)
         if rows:
             print(measure.table(measure.HEAD, rows), end="\n\n")
         if "memory" in only:
