@@ -13,6 +13,7 @@ from typing import Any, Dict, List, Optional, Sequence, Tuple
 
 from ..parse import cpu_text
 
+ITSELF = ""  # in the place of a unit's name
 _UNIT = ("Id", "LoadState", "ActiveState", "FragmentPath", "DropInPaths", "NeedDaemonReload")  # the others are of a unit's type
 _MANAGER = "org.freedesktop.systemd1"
 _NONE = (1 << 64) - 1
@@ -37,8 +38,9 @@ def welcome(data: bytes) -> Optional[bytes]:
 
 
 def question(unit: str, name: str, serial: int) -> bytes:
-    """Ask for a property of a unit."""
-    fields, body = _fields(unit), _body("Unit" if name in _UNIT else unit.rpartition(".")[2].capitalize(), name)
+    """Ask for a property of a unit, or of systemd itself."""
+    kind = "Manager" if unit == ITSELF else "Unit" if name in _UNIT else unit.rpartition(".")[2].capitalize()
+    fields, body = _fields(unit), _body(kind, name)
     return _padded(struct.pack("<BBBBIII", ord("l"), 1, 0, 1, len(body), serial, len(fields)) + fields, 8) + body
 
 
@@ -57,6 +59,8 @@ def _fields(unit: str) -> bytes:
 
 def path(unit: str) -> str:
     """The object of a unit."""
+    if unit == ITSELF:
+        return "/org/freedesktop/systemd1"
     escaped = re.sub(rb"^[0-9]|[^A-Za-z0-9]", lambda found: b"_%02x" % ord(found.group()), unit.encode("utf-8"))
     return f"/org/freedesktop/systemd1/unit/{escaped.decode()}"
 
@@ -71,9 +75,11 @@ def _padded(data: bytes, size: int) -> bytes:
 
 
 def messages(data: bytes) -> Tuple[List[bytes], bytes]:
-    """The whole messages at the beginning of what has come, and the rest."""
+    """The whole messages at the beginning of what has come, and the rest. Errors: ValueError where they are of a big-endian machine."""
     found, at = [], 0
     while len(data) - at >= _HEADER:
+        if data[at : at + 1] != b"l":
+            raise ValueError(data[at : at + 1])
         body, _serial, fields = struct.unpack_from("<III", data, at + 4)
         size = _HEADER + fields + -fields % 8 + body
         if len(data) - at < size:
@@ -85,7 +91,7 @@ def messages(data: bytes) -> Tuple[List[bytes], bytes]:
 
 def answer(message: bytes) -> Optional[Tuple[int, Optional[Any]]]:
     """The serial of the question and the value, which is None where there is no such property; None for a message that answers nothing."""
-    if message[:1] != b"l" or message[1] not in (_RETURN, _ERROR):
+    if message[1] not in (_RETURN, _ERROR):
         return None
     (size,) = struct.unpack_from("<I", message, 12)
     fields = _Reader(message[: _HEADER + size], _HEADER)

@@ -19,7 +19,10 @@ _CHUNK = 1 << 16
 
 
 def properties(host: Host, units: Sequence[str], names: Sequence[str]) -> Optional[Dict[str, Dict[str, str]]]:
-    """unit → property → text, as `systemctl show` has it; None where systemd does not answer here: for others than root, or with another protocol."""
+    """unit → property → text, as `systemctl show` has it; None where systemd does not answer here: for others than root, or with another protocol.
+
+    The first property is one that every unit has.
+    """
     values: Dict[int, Any] = {}
     try:
         with contextlib.closing(host.connect(_SOCKET)) as line:
@@ -41,9 +44,15 @@ def properties(host: Host, units: Sequence[str], names: Sequence[str]) -> Option
                     if waiting:
                         rest += _more(line.recv(_CHUNK))
         found = dbus.table(units, names, values)
-        return found if all("Id" in each for each in found.values()) else None
+        return found if all(names[0] in each for each in found.values()) else None
     except (OSError, ValueError, KeyError, IndexError, struct.error):  # systemctl says what is wrong, or knows better
         return None
+
+
+def version(host: Host) -> str:
+    """systemd's, as in "252.39-1~deb12u2"; "" where it does not answer here."""
+    told = properties(host, [dbus.ITSELF], ["Version"])
+    return told[dbus.ITSELF]["Version"] if told is not None else ""
 
 
 def _more(data: bytes) -> bytes:

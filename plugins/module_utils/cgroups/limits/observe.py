@@ -8,6 +8,7 @@ import re
 import shlex
 from typing import Dict, Iterable, List, Mapping, Optional, Sequence, Tuple
 
+from ...binaries.model import BuildInfo
 from ...errors import GoHostError
 from ...host import Host
 from .. import configured
@@ -23,6 +24,7 @@ DUE = "/run/gohost.linux-reload-due"  # stands from before the first write until
 STAGED = ".gohost-new"  # behind a drop-in's name, so that systemd does not read it
 _PROBE = "gohost"  # an instance to ask a template about
 _CONTROLLERS = (CPU, MEMORY, PIDS, IO, CPUSET)
+_NUMBER = re.compile(r"\d+")
 _VERSION = re.compile(r"systemd (\d+)")
 _FAMILIES_FIRST, _MOST_NARROW = 10, 4  # a drop-in hides those of wider names that are called the same (systemd.unit(5)), so each has a number of its own
 _GENERAL = "Id,LoadState,ActiveState,FragmentPath,DropInPaths,NeedDaemonReload,MainPID,ControlGroup,ExecStart,EnvironmentFiles,CPUAffinity"
@@ -50,9 +52,15 @@ def observe(host: Host, wanted: Wanted) -> Seen:
     machine = Machine(host)
     units = _units(machine, wanted)
     controllers = {name: found for name, found in ((name, _controller(machine, name)) for name in _CONTROLLERS) if found is not None}
-    states = {name: _state(machine, shown, _options(name, wanted), controllers) for name, shown in units.named.items()}
-    families = {pattern: tuple(_state(machine, each, _options(pattern, wanted), controllers) for each in shown) for pattern, shown in units.families.items()}
-    slices = {state.name: state for state in states.values() if state.name.endswith(".slice")}
+    everyone = [*units.named.values(), *(each for shown in units.families.values() for each in shown)]
+    programs = {path: program_of(host, path) for path in {exec_path(shown.get("ExecStart", "")) for shown in everyone}}
+
+    def state(shown: Mapping[str, str], name: str) -> UnitState:
+        return _state(machine, shown, _options(name, wanted), controllers, programs)
+
+    states = {name: state(shown, name) for name, shown in units.named.items()}
+    families = {pattern: tuple(state(each, pattern) for each in shown) for pattern, shown in units.families.items()}
+    slices = {each.name: each for each in states.values() if each.name.endswith(".slice")}
     return Seen(
         systemd=_version(host),
         cgroup=machine.version,
@@ -112,6 +120,9 @@ def _shown(host: Host, names: Sequence[str]) -> Dict[str, Dict[str, str]]:
 
 
 def _version(host: Host) -> int:
+    told = _NUMBER.match(manager.version(host))
+    if told is not None:
+        return int(told.group())
     answer = host.run(["systemctl", "--version"])
     found = _VERSION.match(answer.stdout)
     if found is None:
@@ -136,7 +147,9 @@ def _options(name: str, wanted: Wanted) -> List[str]:
     return [option for wish in wanted.wishes if name in (probe(wish.target), wish.target.pattern) for option in wish.settings]
 
 
-def _state(machine: Machine, shown: Mapping[str, str], options: Iterable[str], controllers: Mapping[str, int]) -> UnitState:
+def _state(
+    machine: Machine, shown: Mapping[str, str], options: Iterable[str], controllers: Mapping[str, int], programs: Mapping[str, Optional[BuildInfo]]
+) -> UnitState:
     host = machine.host
     paths = [path for path in [shown.get("FragmentPath", ""), *UnitState(shown).dropins] if path]
     pid = int(shown.get("MainPID") or 0)
@@ -149,7 +162,7 @@ def _state(machine: Machine, shown: Mapping[str, str], options: Iterable[str], c
         properties=shown,
         files=tuple((path, content) for path, content in ((path, text(host, path)) for path in paths) if content is not None),
         variables=environment_files(host, shown.get("EnvironmentFiles", "")),
-        build=program_of(host, exec_path(shown.get("ExecStart", ""))),
+        build=programs[exec_path(shown.get("ExecStart", ""))],
         directories=directories,
         live=_live(host, directories, options, controllers),
         memory=_used(host, directories.get(MEMORY, "")) if limited else 0,

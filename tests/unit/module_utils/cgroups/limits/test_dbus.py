@@ -121,6 +121,13 @@ def test_answer(name: str) -> None:
     assert (None if found[1] is None else dbus.shown(name, found[1])) == ANSWERS[name][1]
 
 
+def test_systemd_itself() -> None:
+    assert dbus.path(dbus.ITSELF) == "/org/freedesktop/systemd1"
+    assert b"\0org.freedesktop.systemd1.Manager\0" in dbus.question(dbus.ITSELF, "Version", 1)
+    assert manager.version(Listening(answers=[answer("Id", 1)])) == UNIT
+    assert manager.version(Listening(answers=[])) == manager.version(RealHost()) == ""
+
+
 def test_lists_can_be_read_again() -> None:
     values = ["GOMAXPROCS=3", "X=a b", 'Y=q"q', "Z=a\\b", "W=it's", "E="]
     assert words(dbus.shown("Environment", values)) == values
