@@ -23,6 +23,7 @@ _CPUS = ("AllowedCPUs", "CPUAffinity")
 _FIXED = {"n": "<h", "q": "<H", "i": "<i", "u": "<I", "x": "<q", "t": "<Q", "d": "<d", "b": "<I", "h": "<I"}
 _RETURN, _ERROR = 2, 3
 _HEADER = 16
+_REPLY_SERIAL = 5
 
 
 def hello(uid: int) -> bytes:
@@ -95,14 +96,14 @@ def answer(message: bytes) -> Optional[Tuple[int, Optional[Any]]]:
         return None
     (size,) = struct.unpack_from("<I", message, 12)
     fields = _Reader(message[: _HEADER + size], _HEADER)
-    found = {}
-    while fields.at < len(fields.data):
+    serial = None
+    while serial is None:  # it is the first one, as systemd writes them
         fields.align(8)
         code = fields.data[fields.at]
         fields.at += 1
-        found[code] = fields.value("v")
-    value = _Reader(message, _HEADER + size + -size % 8).value("v") if message[1] == _RETURN else None
-    return found[5], value
+        value = fields.value("v")
+        serial = value if code == _REPLY_SERIAL else None
+    return serial, _Reader(message, _HEADER + size + -size % 8).value("v") if message[1] == _RETURN else None
 
 
 class _Reader:
