@@ -3,6 +3,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """What a unit's program would see if it were started, by the properties of the unit and of its slices. Pure."""
 
+import functools
 from typing import Callable, List, Mapping, Optional, Sequence, Tuple
 
 from ..binaries.model import BuildInfo
@@ -59,6 +60,11 @@ def _has_cpu_cgroup(unit: Properties) -> bool:
     return not {unit.get(each, "") for each in CPU_CGROUP} <= _NONE or "cpu" in unit.get("DelegateControllers", "").split()
 
 
+@functools.lru_cache(maxsize=None)
+def _releases(count: int, quota: Optional[float]) -> Mapping[str, int]:
+    return {f"{major}.{minor}": predict.gomaxprocs(Program((major, minor)), count, quota).value for major, minor in predict.LINES}
+
+
 def observed(unit: Unit, build: Optional[BuildInfo], version: str, online: Sequence[int]) -> Observed:
     """A unit's program with the limits that systemd would give it. version: of the host's cgroups."""
     found = Observed(unit.name, unit.name, 0, unit.executable, build, unit.environment, unit.cpus or tuple(online), effective(unit.chain))
@@ -68,6 +74,6 @@ def observed(unit: Unit, build: Optional[BuildInfo], version: str, online: Seque
     def choose(program: Program) -> Prediction:
         return predict.gomaxprocs(program, len(found.cpus), quota)
 
-    found = found._replace(releases={f"{major}.{minor}": choose(Program((major, minor))).value for major, minor in predict.LINES})
+    found = found._replace(releases=_releases(len(found.cpus), quota))
     its = program(found)
     return found if its is None else found._replace(prediction=choose(its), alone=choose(its._replace(gomaxprocs=None)))

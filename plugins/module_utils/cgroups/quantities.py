@@ -4,7 +4,6 @@
 """Amounts as people write them: sizes, shares, CPUs. Pure."""
 
 import re
-from fractions import Fraction
 from typing import NamedTuple, Optional, Union
 
 from ..errors import GoHostError
@@ -73,10 +72,10 @@ def size(value: Union[int, str], name: str = "size") -> Amount:
     number, suffix, unit = found.groups()
     if suffix and unit == "B":
         raise GoHostError(f"{name} has a suffix that means two things", value, f"Write {number}{suffix}iB.")
-    exact = Fraction(number) * (1 << (10 * _SUFFIXES.index(suffix or "")))
-    if exact.denominator != 1 or exact > _MOST:
+    exact = _times(number, 1 << (10 * _SUFFIXES.index(suffix or "")))
+    if exact is None or exact > _MOST:
         raise GoHostError(f"{name} is no whole number of bytes below 8 EiB", value, "Give another size.")
-    return Amount(int(exact))
+    return Amount(exact)
 
 
 def count(value: Union[int, str], name: str = "count") -> Amount:
@@ -102,11 +101,17 @@ def cpus(value: Union[int, float, str], name: str = "cpu_quota") -> Optional[int
         return None
     share = _share(text)
     if share is None and _CPUS.match(text):
-        exact = Fraction(text) * 10000
-        share = int(exact) if exact.denominator == 1 else None
+        share = _times(text, 10000)
     if not share:
         raise GoHostError(f"{name} is no amount of CPU time", value, 'Give CPUs as in 1.5, a percentage of one CPU as in "150%", or "infinity".')
     return share * (MICROSECONDS // 10000)
+
+
+def _times(decimal: str, factor: int) -> Optional[int]:
+    """A number such as "1.5" so many times; None where that is no whole one."""
+    whole, _point, digits = decimal.partition(".")
+    product, rest = divmod(int(whole + digits) * factor, 10 ** len(digits))
+    return None if rest else product
 
 
 def _share(text: str) -> Optional[int]:
