@@ -11,7 +11,7 @@ from ...host import Host
 from .apply import apply, wake
 from .model import Seen, UnitState, Wanted
 from .observe import LASTING, observe, reread
-from .plan import RELOAD, RESTART, Decision, beside, gone, plan, unheld
+from .plan import RELOAD, RESTART, Decision, beside, gone, plan, settled, unheld
 
 _SETTLED = 2.0  # seconds for services that were restarted, and for systemd to write to the kernel's files
 _PAUSE = 0.1
@@ -44,8 +44,10 @@ def converge(host: Host, wanted: Wanted, check: bool = False, lock_timeout: floa
             return Outcome(seen, decision, seen)
         changed = [unit for row in decision.rows for unit in gone(row)] if seen.systemd >= _LAZY else ()
         apply(host, decision.plan, beside(changed))
-        after = reread(host, seen, wanted) if not decision.plan.of(RESTART) else _again(host, wanted, seen)
-        return Outcome(seen, decision, _verified(host, wanted, after))
+        if decision.plan.of(RESTART):
+            return Outcome(seen, decision, _verified(host, wanted, _again(host, wanted, seen)))
+        after = reread(host, seen, wanted)
+        return Outcome(seen, decision, after if settled(decision, after) else _verified(host, wanted, after))
 
 
 def _again(host: Host, wanted: Wanted, before: Seen) -> Seen:

@@ -17,18 +17,20 @@ from ..observe import Machine, environment_files, occupied, program_of, text
 from ..parse import cfs, exec_path, go_variables, keyed, limit, properties, status
 from . import manager
 from .directives import CPU, CPUSET, DIRECTIVES, IO, MEMORY, PIDS, V1, files
-from .model import SERVICE, TEMPLATE, Running, Seen, SeenTarget, Target, UnitState, Wanted, Wish
+from .model import SERVICE, SLICE, TEMPLATE, Running, Seen, SeenTarget, Target, UnitState, Wanted, Wish
+from .overlay import SHOWN
 
 LASTING, RUNTIME = "/etc/systemd/system", "/run/systemd/system"
 DUE = "/run/gohost.linux-reload-due"  # stands from before the first write until systemd has read what was written
+OURS = "-gohost-limits.conf"  # how the names of our drop-ins end
 STAGED = ".gohost-new"  # behind a drop-in's name, so that systemd does not read it
 _PROBE = "gohost"  # an instance to ask a template about
 _CONTROLLERS = (CPU, MEMORY, PIDS, IO, CPUSET)
 _NUMBER = re.compile(r"\d+")
 _VERSION = re.compile(r"systemd (\d+)")
 _FAMILIES_FIRST, _MOST_NARROW = 10, 4  # a drop-in hides those of wider names that are called the same (systemd.unit(5)), so each has a number of its own
-_GENERAL = "Id,LoadState,ActiveState,FragmentPath,DropInPaths,NeedDaemonReload,MainPID,ControlGroup,ExecStart,EnvironmentFiles,CPUAffinity"
-_PROPERTIES = ",".join([_GENERAL, "DelegateControllers", *configured.CPU_CGROUP[2:], *(directive.shown for directive in DIRECTIVES.values())])
+_GENERAL = ("Id", "LoadState", "ActiveState", "FragmentPath", "DropInPaths", "NeedDaemonReload", "ControlGroup", "Slice")
+_OF_SERVICES = ("MainPID", "ExecStart", "EnvironmentFiles", "CPUAffinity")
 
 
 def dropin(wish: Wish, unit: str = "") -> str:
@@ -40,7 +42,7 @@ def dropin(wish: Wish, unit: str = "") -> str:
     if its.family:
         narrow = its.name.count("-") + (its.family == TEMPLATE) - 1
         number += min(narrow, _MOST_NARROW) - _FAMILIES_FIRST
-    return f"{RUNTIME if wish.runtime else LASTING}/{unit or its.name}.d/{number}-gohost-limits.conf"
+    return f"{RUNTIME if wish.runtime else LASTING}/{unit or its.name}.d/{number}{OURS}"
 
 
 def observe(host: Host, wanted: Wanted) -> Seen:
@@ -89,12 +91,24 @@ def _units(machine: Machine, wanted: Wanted) -> _Units:
     placed = [configured.slice_chain(wish.setting("slice")) for wish in wanted.wishes]
     own = [configured.slice_chain(target.name) for target in targets if not target.family]
     names = {probe(target) for target in targets} | {"system.slice", "-.slice"} | {name for chain in placed + own for name in chain}
-    named = _shown(machine.host, sorted(names - {""}))
+    asked = _properties(machine, wanted)
+    named = _shown(machine.host, sorted(names - {""}), asked)
     chains = [configured.slice_chain(shown.get("Slice", "")) for shown in named.values()]
     more = {name for chain in chains for name in chain} - set(named)
-    named.update(_shown(machine.host, sorted(more)))
-    families = {target.pattern: list(_shown(machine.host, [target.pattern]).values()) for target in targets if target.family}
+    named.update(_shown(machine.host, sorted(more), asked))
+    families = {target.pattern: list(_shown(machine.host, [target.pattern], asked).values()) for target in targets if target.family}
     return _Units(named, families)
+
+
+def _properties(machine: Machine, wanted: Wanted) -> List[str]:
+    """What systemd is asked about units: as little as will do, for it has to work each of them out."""
+    found = [*_GENERAL, *(DIRECTIVES[option].shown for option in SHOWN)]
+    if machine.version != "v2":
+        found += [*configured.CPU_CGROUP, "DelegateControllers"]
+    if any(wish.target.kind != SLICE for wish in wanted.wishes):
+        found += _OF_SERVICES
+    found += [DIRECTIVES[option].shown for wish in wanted.wishes for option in wish.settings]
+    return list(dict.fromkeys(found))
 
 
 def probe(target: Target) -> str:
@@ -104,15 +118,15 @@ def probe(target: Target) -> str:
     return "" if target.family else target.name
 
 
-def _shown(host: Host, names: Sequence[str]) -> Dict[str, Dict[str, str]]:
+def _shown(host: Host, names: Sequence[str], asked: Sequence[str]) -> Dict[str, Dict[str, str]]:
     """name → properties; for a pattern, the names of the units that it matches in systemd's memory."""
     if not names:
         return {}
     pattern = "*" in names[0]
-    told = None if pattern else manager.properties(host, names, _PROPERTIES.split(","))
+    told = None if pattern else manager.properties(host, names, asked)
     if told is not None:
         return told
-    answer = host.run(["systemctl", "show", "--no-pager", f"--property={_PROPERTIES}", "--", *names])
+    answer = host.run(["systemctl", "show", "--no-pager", f"--property={','.join(asked)}", "--", *names])
     blocks = properties(answer.stdout)
     if answer.rc != 0 or (not pattern and len(blocks) != len(names)):
         raise GoHostError("systemctl show failed", " ".join(names), answer.stderr or "Look at what systemd says about these units.")
@@ -157,6 +171,7 @@ def _state(
     path = shown.get("ControlGroup", "") if shown.get("ActiveState") in ("active", "reloading", "activating") else ""
     everywhere = ((controller, _directory(machine, controller, path)) for controller in controllers)
     directories = {controller: directory for controller, directory in everywhere if directory}
+    told = programs[exec_path(shown.get("ExecStart", ""))] is not None or any(each.endswith(OURS) for each in paths)
     limited = "memory_max" in options or "tasks_max" in options
     return UnitState(
         properties=shown,
@@ -168,7 +183,7 @@ def _state(
         memory=_used(host, directories.get(MEMORY, "")) if limited else 0,
         tasks=_number(host, f"{directories.get(PIDS, '')}/pids.current") or 0 if limited else 0,
         inside=_quotas(host, directories[CPU]) if "cpu_quota" in options and controllers.get(CPU) == 1 and CPU in directories else {},
-        running=_running(host, pid) if pid else None,
+        running=_running(host, pid, options, told) if pid else None,
     )
 
 
@@ -239,13 +254,15 @@ def _used(host: Host, directory: str) -> int:
     return max(used - stat.get("inactive_file", 0) - stat.get("active_file", 0) - stat.get("slab_reclaimable", 0), 0)
 
 
-def _running(host: Host, pid: int) -> Optional[Running]:
+def _running(host: Host, pid: int, options: Iterable[str], told: bool) -> Optional[Running]:
+    """told: whether we tell it something, or may want to."""
     try:
-        environment = go_variables(host.read(f"/proc/{pid}/environ"))
+        environment = go_variables(host.read(f"/proc/{pid}/environ")) if told else {}
     except OSError:  # it has ended meanwhile
         return None
-    nofile = re.search(r"^Max open files +\S+ +(\d+)", text(host, f"/proc/{pid}/limits") or "", re.MULTILINE)
-    score = (text(host, f"/proc/{pid}/oom_score_adj") or "").strip()
+    limits = text(host, f"/proc/{pid}/limits") or "" if "limit_nofile" in options else ""
+    nofile = re.search(r"^Max open files +\S+ +(\d+)", limits, re.MULTILINE)
+    score = (text(host, f"/proc/{pid}/oom_score_adj") or "").strip() if "oom_score_adjust" in options else ""
     return Running(environment, int(nofile.group(1)) if nofile else None, int(score) if score.lstrip("-").isdigit() else None)
 
 

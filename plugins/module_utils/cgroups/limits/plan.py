@@ -132,6 +132,13 @@ def beside(units: Iterable[UnitState]) -> List[str]:
     return sorted({name if name not in ("", "-.slice") else "system.slice" for name in placed})
 
 
+def settled(decision: Decision, seen: Seen) -> bool:
+    """Whether all that was decided is done, but for restarts: files, what systemd has read, what the kernel has. Cheaper than to plan again."""
+    rows = [row._replace(target=target) for row, target in zip(decision.rows, seen.targets)]
+    wrong = any(row.target.leftovers or not row.target.proper or _unread(row, seen) for row in rows)
+    return not wrong and not seen.due
+
+
 def unheld(row: Row, seen: Seen) -> List[Tuple[UnitState, str]]:
     """Settings that the kernel does not have though nothing stands against them: the unit, and what it is as a person names it."""
     return [

@@ -52,7 +52,7 @@ def test_a_service_that_runs(host: FakeSystemd) -> None:
         f"{memory}/memory.stat",
         "inactive_file 1048576\nactive_file 1048576\nslab_reclaimable 1048576\ntotal_inactive_file 2097152\ntotal_active_file 1048576\n",
     )
-    seen = look(host, dict(unit="app.service", memory_max="2GiB", cpu_quota="1", oom_policy="kill"))
+    seen = look(host, dict(unit="app.service", memory_max="2GiB", cpu_quota="1", oom_policy="kill", limit_nofile=6000, oom_score_adjust=8))
     assert (seen.systemd, seen.cgroup, seen.cpus, seen.memory, seen.tasks) == (252, "v1" if host.v1 else "v2", tuple(range(8)), MEMORY, 30000)
     assert seen.controllers == ({"cpu": 1, "memory": 1, "pids": 1, "io": 1} if host.v1 else dict.fromkeys(("cpu", "cpuset", "io", "memory", "pids"), 2))
     (target,) = seen.targets
