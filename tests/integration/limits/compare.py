@@ -7,11 +7,14 @@ import json
 import subprocess
 
 from ansible_collections.gohost.linux.plugins.module_utils.cgroups import parse
-from ansible_collections.gohost.linux.plugins.module_utils.cgroups.limits import manager, observe
+from ansible_collections.gohost.linux.plugins.module_utils.cgroups.limits import manager
+from ansible_collections.gohost.linux.plugins.module_utils.cgroups.limits.directives import DIRECTIVES
 from ansible_collections.gohost.linux.plugins.module_utils.host import CommandResult, LocalHost
 
 SPANS = ("CPUQuotaPerSecUSec", "CPUQuotaPeriodUSec")
-NAMES = observe._PROPERTIES.split(",")
+FIRST = ("Id", "LoadState", "ActiveState", "FragmentPath", "DropInPaths", "NeedDaemonReload", "ControlGroup", "Slice", "MainPID", "ExecStart", "Environment")
+THEN = ("EnvironmentFiles", "CPUAffinity", "DelegateControllers", "StartupCPUWeight", "CPUShares", "CPUAccounting")
+NAMES = list(dict.fromkeys([*FIRST, *THEN, *(directive.shown for directive in DIRECTIVES.values())]))
 
 
 def read(name: str, text: str) -> object:
