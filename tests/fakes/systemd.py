@@ -13,6 +13,7 @@ import os
 import posixpath
 import re
 import shlex
+import time
 from pathlib import Path
 from typing import Any, Dict, Iterable, Iterator, List, Optional, Tuple
 
@@ -146,6 +147,12 @@ class FakeSystemd(Rooted):
             for file in self._names(directory)
             if os.path.isfile(f"{self.root}{directory}/{file}")
         }
+
+    def write(self, path: str, content: "str | bytes") -> None:
+        """Newer than all that was written before, which the kernel's clock of files tells only some milliseconds apart."""
+        super().write(path, content)
+        now = time.time()  # 3.6 has no nanoseconds
+        os.utime(self.root + path, (now, now))
 
     # The port
 
