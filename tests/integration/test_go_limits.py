@@ -222,7 +222,7 @@ SLICES: Mapping[str, tuple[dict[str, Any], dict[str, Any], bool]] = {
 }
 
 
-@pytest.mark.parametrize("guest", [*MACHINES[:2], pytest.param(MACHINES[2], marks=pytest.mark.long)], indirect=True)
+@pytest.mark.parametrize("guest", [*MACHINES[:-1], pytest.param(MACHINES[-1], marks=pytest.mark.long)], indirect=True)
 def test_told_what_it_cannot_know(place: Place, tmp_path: Path) -> None:
     slices = {name: limits for name, limits in SLICES.items() if place.version == 2 or name != "gohosttestwide.slice"}
     services = {f"{name.removesuffix('.slice')}-{build.name}.service": (name, build) for name in slices for build in RELEASES}
@@ -251,19 +251,24 @@ def test_told_what_it_cannot_know(place: Place, tmp_path: Path) -> None:
 @pytest.mark.long
 @pytest.mark.parametrize("guest", ["vm:bookworm"], indirect=True)
 def test_garbage_kills_who_is_not_told(place: Place, tmp_path: Path) -> None:
-    """64 MiB alive under a slice's 128 MiB, without swap: by itself the collector lets more garbage grow than lives."""
+    """96 MiB alive under a slice's 192 MiB, without swap: by itself the collector lets more garbage grow than lives.
+
+    Nothing is quicker in making garbage than these programs, so that they run past GOMEMLIMIT by some MiB: that is what the headroom is for.
+    """
     services = {f"gohosttesthungry{number}": build for number, build in enumerate((RELEASES[0], RELEASES[4]))}
-    texts = {f"{name}.slice": "[Slice]\nMemoryMax=128M\nMemorySwapMax=0\n" for name in services}
-    texts.update({f"{name}.service": once(f"{name}.slice", build, "hungry", "64") for name, build in services.items()})
+    texts = {f"{name}.slice": "[Slice]\nMemoryMax=192M\nMemorySwapMax=0\n" for name in services}
+    texts.update({f"{name}.service": once(f"{name}.slice", build, "hungry", "96") for name, build in services.items()})
     bring(place.guest, {f"{SAID}/{name}.service/said": b"" for name in services})
     started = "systemctl start {0}; systemctl show --value -p Result {0}; sed -n 's/^oom_kill //p' /sys/fs/cgroup/{1}.slice/memory.events"
     script = "; ".join(started.format(f"{name}.service", name) for name in services)
     play = Play(tmp_path)
     play.sh("alone", f"systemctl daemon-reload; {script}")
-    play.task("auto", MODULE, units=[{"unit": f"{name}.service", "go_runtime": "auto"} for name in services])
+    play.task("auto", MODULE, units=[{"unit": f"{name}.service", "go_runtime": "auto", "memory_headroom": 0.8} for name in services])
     play.sh("told", script)
     with units(place.guest, texts):
         run = play.run(variables=reached(place.guest))
-    assert [row["environment"] for row in run["auto"].ok().result["units"]] == [{"GOMEMLIMIT": "115MiB"}] * 2
-    assert run["alone"].ok().result["stdout"].split() == ["oom-kill", "1"] * 2
-    assert run["told"].ok().result["stdout"].split() == ["success", "1"] * 2
+    assert [row["environment"] for row in run["auto"].ok().result["units"]] == [{"GOMEMLIMIT": "153MiB"}] * 2
+    alone, told = (run[task].ok().result["stdout"].split() for task in ("alone", "told"))
+    # systemd says "signal" where it hears of the process's end before it hears of the reason.
+    assert alone[1::2] == ["1", "1"] and set(alone[::2]) <= {"oom-kill", "signal"}
+    assert told == ["success", "1"] * 2
