@@ -283,7 +283,10 @@ def test_killed_before_the_reload(machine: Machine, tmp_path: Path) -> None:
     between = machine.look()
     assert killed.failed and len(between.ours) == 2
     assert between.reloads == before.reloads and between.limits == before.limits
-    apply, _before, after = machine.four(tmp_path, units=units)
+    apply = machine.task(tmp_path, units=units).ok()
+    after = machine.look()
+    assert apply.changed and apply.result["reloaded"] and after.reloads == between.reloads + 1 and after.run == []
+    assert not machine.task(tmp_path, units=units).ok().changed
     memory = "memory.max" if machine.cgroup == 2 else "memory.limit_in_bytes"
     assert (after.kernel("lt-new.service")[memory], after.kernel("lt-all.service")["pids.max"]) == (str(123 * MIB), "111")
     assert apply.result["diff"]["after"].keys() == {"systemd"} and after.ours == between.ours
