@@ -187,20 +187,24 @@ def test_quota_of_its_own(programs: dict[Build, Path], outer: dict[str, Path], t
         assert row["suggested_environment"] == ({} if reads or len(ONLINE) <= 2 else {"GOMAXPROCS": "2"})
 
 
-# What a container of a host with v1 sees, in the host's cgroup namespace and in its own; and a cgroup that is mounted over the hierarchy it is in.
+# What a container of a host with v1 sees, in the host's cgroup namespace and in its own; a cgroup that is mounted over the hierarchy it is in; and one
+# that is mounted after a namespace of a network, whose line ends what 1.26 reads.
 MOUNTS = {
     "host": "at=$(mktemp -d); mount --bind {group} $at; umount -l -R /sys/fs/cgroup; mount -t tmpfs none /sys/fs/cgroup; mkdir /sys/fs/cgroup/cpu;"
     " mount --move $at /sys/fs/cgroup/cpu",
     "own": "umount -l -R /sys/fs/cgroup; mount -t tmpfs none /sys/fs/cgroup; mkdir /sys/fs/cgroup/cpu; mount -t cgroup -o cpu none /sys/fs/cgroup/cpu",
     "hidden": "mount --bind {group} /sys/fs/cgroup/cpu",
 }
+MOUNTS["behind"] = f"touch $TMPDIR/net; mount --bind /proc/self/ns/net $TMPDIR/net; {MOUNTS['host']}"
 
 
-@pytest.mark.parametrize(("namespace", "sees"), [("host", {"1.26.11", "1.27.4"}), ("own", {"1.25.14", "1.26.11", "1.27.4"}), ("hidden", set())])
+@pytest.mark.parametrize(
+    ("namespace", "sees"), [("host", {"1.26.11", "1.27.4"}), ("own", {"1.25.14", "1.26.11", "1.27.4"}), ("hidden", set()), ("behind", set())]
+)
 def test_container(programs: dict[Build, Path], outer: dict[str, Path], tmp_path: Path, namespace: str, sees: set[str]) -> None:
     group = outer["cpu"] / "inner"
     (group / "cpu.cfs_quota_us").write_text("150000")
-    script = "set -e; " + MOUNTS[namespace].format(group=group) + '; exec "$0"'
+    script = "set -e; umount -l -R /run/netns 2>/dev/null || true; " + MOUNTS[namespace].format(group=group) + '; exec "$0"'
     unshare = ["unshare", "--mount", *(["--cgroup"] if namespace == "own" else []), "sh", "-c", script]
     builds = [build for build in RELEASES if build.reads_quota]
     with ExitStack() as stack:

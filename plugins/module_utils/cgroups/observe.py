@@ -55,7 +55,7 @@ class Machine:
     @property
     def version(self) -> str:
         """v1, v2, hybrid (v1 with v2 beside it) or "" where none is mounted."""
-        kinds = {mount.fstype for mount in self.mounts}
+        kinds = {mount.fstype for mount in self.mounts} & {"cgroup", "cgroup2"}
         return "hybrid" if len(kinds) == 2 else "v2" if "cgroup2" in kinds else "v1" if kinds else ""
 
 

@@ -35,12 +35,15 @@ def memberships(text: str) -> Tuple[Membership, ...]:
 
 
 def mounts(text: str) -> Tuple[Mount, ...]:
-    """The mounts of cgroups in /proc/PID/mountinfo, in its order; what is mounted later on the same place hides what was."""
+    """The mounts of cgroups in /proc/PID/mountinfo, in its order; what is mounted later on the same place hides what was.
+
+    And those whose root is no path, as of a network namespace that has a name: what comes behind them Go 1.26 does not read.
+    """
     found = []
     for line in text.splitlines():
         before, sign, after = line.partition(" - ")
         fields, rest = before.split(" "), after.split(" ", 2)
-        if sign and len(fields) >= 6 and len(rest) == 3 and rest[0] in ("cgroup", "cgroup2") and fields[3].startswith("/"):
+        if sign and len(fields) >= 6 and len(rest) == 3 and (rest[0] in ("cgroup", "cgroup2")) == fields[3].startswith("/"):
             found.append(Mount(_unescaped(fields[3]), _unescaped(fields[4]), rest[0], tuple(rest[2].split(",")), line))
     return tuple(found)
 

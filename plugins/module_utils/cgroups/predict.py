@@ -56,6 +56,8 @@ def _leaf_126(place: Place) -> Optional[Node]:
     if member is None:
         return None
     for mount in place.mounts:
+        if not mount.root.startswith("/"):
+            return None  # the file counts as malformed from here on
         if not (_v1_cpu(mount) if member.hierarchy else mount.fstype == "cgroup2"):
             continue
         rest = hierarchy.below(member.path, mount.root)

@@ -58,6 +58,7 @@ def test_mounts() -> None:
         ("1 2 0:1 / /sys/fs/cgroup ro cgroup2 cgroup2 rw", None),
         ("1 2 0:1 / /sys/fs/cgroup ro - cgroup2", None),
         ("1 2 0:1 x /sys/fs/cgroup ro - cgroup2 cgroup2 rw", None),
+        ("1 2 0:4 net:[4026532256] /run/netns/a rw shared:15 - nsfs nsfs rw", ("net:[4026532256]", "/run/netns/a", "nsfs", ("rw",))),
         (" - cgroup2 cgroup2 rw", None),
     ],
 )

@@ -169,6 +169,10 @@ def test_which_mount_of_several() -> None:
     assert of(Program(G25), (last, files)).value == 8 and of(Program(G25), (first, files)).value == 2
     assert of(Program(G26), (last, files)).value == 2
     assert of(Program(G26), (first, files)).directory == "/srv/view/app.service"
+    named = parse.mounts("158 44 0:4 net:[4026532256] /run/netns/a rw shared:15 - nsfs nsfs rw")  # from which on newer ones read nothing
+    before, behind = Place(8, place.memberships, (*named, *place.mounts)), Place(8, place.memberships, (*place.mounts, *named))
+    assert [of(Program(G25), (each, files)).value for each in (before, behind)] == [2, 2]
+    assert [of(Program(G26), (each, files)).value for each in (before, behind)] == [8, 2]
     elsewhere = parse.mounts(V2.replace(" / /sys/fs/cgroup ", " /other.slice /srv/view "))
     assert of(Program(G26), (Place(8, place.memberships, (*elsewhere, *place.mounts)), files)).value == 2
 
