@@ -119,6 +119,8 @@ def _allowed(seen: Observed, bound: Optional[Bound]) -> str:
 def _reason(seen: Observed, prediction: Prediction) -> str:
     if prediction.off:
         return _OFF[prediction.off]
+    if seen.bug and seen.build is not None and (release(seen.build.version) or predict.OLDEST) > (1, 25):
+        return "Go since 1.26 does not read the mounts behind one whose root is no path, as of a named network namespace"
     if seen.bug:
         return "Go 1.25 looks into the wrong directory where the cgroup mount has another root than / (golang/go#76390)"
     return "it reads the quota of its own cgroup only, not of those above"

@@ -141,7 +141,8 @@ class Observed(NamedTuple):
 
     name: as it was asked for. pid: 0 where it does not run. build: None where Go has not built it. environment: the Go runtime's variables.
     cpus: those that it may run on. prediction: None where build says no release; alone: what it would be without GOMAXPROCS in the environment;
-    releases: what each release chooses there. node: its cgroup, None where none is mounted. bug: its quota is missed because 1.25 takes the wrong directory.
+    releases: what each release chooses there. node: its cgroup, None where none is mounted. bug: its quota is missed because its release
+    takes the wrong directory, or gives the file of mounts up.
     """
 
     name: str

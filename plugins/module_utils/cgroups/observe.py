@@ -129,8 +129,10 @@ def _predicted(found: Observed, place: Place, read: predict.Read) -> Observed:
     if program is None:
         return found
     prediction, alone = (predict.predict(each, place, read) for each in (program, program._replace(gomaxprocs=None)))
-    missed = program.release == (1, 25) and predict.predict(program._replace(release=(1, 26)), place, read).quota != prediction.quota
-    return found._replace(prediction=prediction, alone=alone, releases=predict.by_release(place, read), bug=missed and prediction.reads_quota)
+    whole = place._replace(mounts=tuple(mount for mount in place.mounts if mount.root.startswith("/")))
+    right = predict.predict(program._replace(release=max(program.release, (1, 26))), whole, read)
+    bug = prediction.reads_quota and right.quota != prediction.quota
+    return found._replace(prediction=prediction, alone=alone, releases=predict.by_release(place, read), bug=bug)
 
 
 def limits(machine: Machine, memberships: Sequence[Membership]) -> Tuple[Effective, Tuple[Node, ...]]:

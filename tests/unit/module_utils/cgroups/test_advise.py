@@ -126,6 +126,13 @@ ABOVE = "it reads the quota of its own cgroup only, not of those above. Set GOMA
             ],
         ),
         (
+            dict(version="go1.26.11", leaf=2.5, bug=True),
+            [
+                "Go takes 8 CPUs, the kernel gives 2.5 (/go.slice/app.service): Go since 1.26 does not read the mounts behind one whose root is no path,"
+                " as of a named network namespace. Set GOMAXPROCS=3."
+            ],
+        ),
+        (
             dict(leaf=2.5, environment={"GOMAXPROCS": "8"}),
             ["Go takes 8 CPUs, the kernel gives 2.5 (/go.slice/app.service): GOMAXPROCS=8 is too much, 3 fits."],
         ),

@@ -141,15 +141,25 @@ def test_v1(tmp_path: Path) -> None:
     assert bound is not None and (bound.value, bound.node.directory) == (134217728, leaf)
 
 
+NAMED = "158 44 0:4 net:[4026532256] /run/netns/a rw shared:15 - nsfs nsfs rw\n"
+
+
 @pytest.mark.parametrize(
-    ("version", "namespace", "value", "bug"), [("go1.25.14", "same", 8, True), ("go1.25.14", "own", 2, False), ("go1.26.11", "same", 2, False)]
+    ("version", "namespace", "before", "value", "bug"),
+    [
+        ("go1.25.14", "same", "", 8, True),
+        ("go1.25.14", "own", "", 2, False),
+        ("go1.26.11", "same", "", 2, False),
+        ("go1.26.11", "same", NAMED, 8, True),
+        ("go1.25.14", "own", NAMED, 2, False),
+    ],
 )
-def test_container(tmp_path: Path, version: str, namespace: str, value: int, bug: bool) -> None:
+def test_container(tmp_path: Path, version: str, namespace: str, before: str, value: int, bug: bool) -> None:
     """A container whose mount is its own part of the hierarchy: in the host's namespace 1.25 looks into the wrong directory, in its own it does not."""
     outside = V2.replace("cgroup2 cgroup2 rw", "tmpfs tmpfs rw") + CONTAINER_MOUNTINFO.replace("/docker/0123", "/")
     host = RootedHost(tmp_path, outside)
     name = "cgroup:[4026531835]" if namespace == "same" else "cgroup:[4026539999]"
-    host.process(7, host.go("/opt/app", version), CONTAINER_CGROUP, namespace=name, mountinfo=CONTAINER_MOUNTINFO)
+    host.process(7, host.go("/opt/app", version), CONTAINER_CGROUP, namespace=name, mountinfo=before + CONTAINER_MOUNTINFO)
     for directory in (f"{TOP}/cpu,cpuacct", f"{TOP}/cpu,cpuacct/docker/0123/"):
         quota = "150000" if directory.endswith("cpuacct") else "-1"
         host.write(f"{directory}/cpu.cfs_quota_us", f"{quota}\n")
