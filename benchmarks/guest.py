@@ -1,9 +1,12 @@
 # Copyright (c) 2026 the gohost.linux authors
 # GNU General Public License v3.0 or later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A virtual machine with SELinux enforcing, and what tasks on it take."""
+"""A virtual machine, and what tasks and programs on it take."""
 
+import io
+import subprocess
 import sys
+import tarfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -25,6 +28,14 @@ class Guest:
         connected = [{"name": "connect", "ansible.builtin.ping": {}}]
         times = playbooks.play(self._scratch, connected + named, {"guest": reached(self._host)}, settings=settings)
         return sum(time.seconds for time in times if time.task != "connect")
+
+    def bring(self, directory: str, program: str) -> None:
+        """The host's rooms and one of the programs beside this file, into a directory from which that program finds them."""
+        packed = io.BytesIO()
+        with tarfile.open(fileobj=packed, mode="w") as archive:
+            archive.add(material.ROOT / "plugins/module_utils", "ansible_collections/gohost/linux/plugins/module_utils")
+            archive.add(material.ROOT / "benchmarks" / program, program)
+        subprocess.run(self._host.ssh(f"mkdir -p {directory} && tar -C {directory} -x"), input=packed.getvalue(), check=True)
 
     def shell(self, script: str) -> str:
         """What a script says; its failure ends the benchmark."""

@@ -7,18 +7,14 @@ And what our module does in its own seconds, beside what cannot be done without:
 """
 
 import functools
-import io
-import subprocess
 import sys
-import tarfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from benchmarks import material, measure
+from benchmarks import measure
 from benchmarks.guest import Guest
 from tests.hosts import hosts
-from tests.hosts.host import Host
 
 _IMAGE, _DIRECTORY = "vm:bookworm", "/root/gohost-bench"
 _UNITS = [f"gohostbench{number}.service" for number in range(30)]
@@ -36,8 +32,8 @@ def rows(scratch: Path, rounds: int, looped: int) -> Iterator[tuple[str, ...]]:
     """rounds: pairs of the module's own seconds; looped: pairs with 61 tasks, at some minutes each."""
     host = hosts.start(_IMAGE, "bench-limits")
     try:
-        _bring(host)
         guest = Guest(host, scratch / "limits")
+        guest.bring(_DIRECTORY, "limits_once.py")
         guest.shell(_MAKE)
         guest.play([{**_OURS, "check_mode": True}])  # the first one builds the module
         yield from _own_seconds(guest, rounds)
@@ -45,14 +41,6 @@ def rows(scratch: Path, rounds: int, looped: int) -> Iterator[tuple[str, ...]]:
             yield from _tasks(guest, scratch, looped)
     finally:
         hosts.stop(host)
-
-
-def _bring(host: Host) -> None:
-    packed = io.BytesIO()
-    with tarfile.open(fileobj=packed, mode="w") as archive:
-        archive.add(material.ROOT / "plugins/module_utils", "ansible_collections/gohost/linux/plugins/module_utils")
-        archive.add(material.ROOT / "benchmarks/limits_once.py", "limits_once.py")
-    subprocess.run(host.ssh(f"mkdir -p {_DIRECTORY} && tar -C {_DIRECTORY} -x"), input=packed.getvalue(), check=True)
 
 
 def _own_seconds(guest: Guest, rounds: int) -> Iterator[tuple[str, ...]]:

@@ -7,17 +7,13 @@ Both as one task of Ansible over the same connection; and both as programs, of w
 """
 
 import functools
-import io
-import subprocess
 import sys
-import tarfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from benchmarks import material, measure
+from benchmarks import measure
 from benchmarks.guest import Guest
 from tests.hosts import hosts
-from tests.hosts.host import Host
 
 _IMAGES = ("vm:bookworm", "vm:trixie")
 _DIRECTORY, _TREE = "/root/gohost-bench", "/opt/gohost-bench"
@@ -31,18 +27,11 @@ def rows(scratch: Path, rounds: int) -> Iterator[tuple[str, ...]]:
     for image in _IMAGES:
         host = hosts.start(image, f"bench-{image.replace(':', '-')}")
         try:
-            _bring(host)
-            yield from _rows(Guest(host, scratch / "restore"), image, rounds)
+            guest = Guest(host, scratch / "restore")
+            guest.bring(_DIRECTORY, "restore_once.py")
+            yield from _rows(guest, image, rounds)
         finally:
             hosts.stop(host)
-
-
-def _bring(host: Host) -> None:
-    packed = io.BytesIO()
-    with tarfile.open(fileobj=packed, mode="w") as archive:
-        archive.add(material.ROOT / "plugins/module_utils", "ansible_collections/gohost/linux/plugins/module_utils")
-        archive.add(material.ROOT / "benchmarks/restore_once.py", "restore_once.py")
-    subprocess.run(host.ssh(f"mkdir -p {_DIRECTORY} && tar -C {_DIRECTORY} -x"), input=packed.getvalue(), check=True)
 
 
 def _rows(guest: Guest, image: str, rounds: int) -> Iterator[tuple[str, ...]]:
