@@ -6,7 +6,7 @@
 import posixpath
 import re
 import shlex
-from typing import Dict, Iterable, List, Mapping, Optional, Sequence, Tuple
+from typing import Dict, Iterable, List, Mapping, NamedTuple, Optional, Sequence, Tuple
 
 from ...binaries.model import BuildInfo
 from ...errors import GoHostError
@@ -79,11 +79,11 @@ def observe(host: Host, wanted: Wanted) -> Seen:
     )
 
 
-class _Units:
+class _Units(NamedTuple):
     """What systemctl shows. named: by the name that was asked for; families: of each pattern."""
 
-    def __init__(self, named: Dict[str, Dict[str, str]], families: Dict[str, List[Dict[str, str]]]) -> None:
-        self.named, self.families = named, families
+    named: Dict[str, Dict[str, str]]
+    families: Dict[str, List[Dict[str, str]]]
 
 
 def _units(machine: Machine, wanted: Wanted) -> _Units:
@@ -171,17 +171,17 @@ def _state(
     path = shown.get("ControlGroup", "") if shown.get("ActiveState") in ("active", "reloading", "activating") else ""
     everywhere = ((controller, _directory(machine, controller, path)) for controller in controllers)
     directories = {controller: directory for controller, directory in everywhere if directory}
-    told = programs[exec_path(shown.get("ExecStart", ""))] is not None or any(each.endswith(OURS) for each in paths)
-    limited = "memory_max" in options or "tasks_max" in options
+    build = programs[exec_path(shown.get("ExecStart", ""))]
+    told = build is not None or any(each.endswith(OURS) for each in paths)
     return UnitState(
         properties=shown,
         files=tuple((path, content) for path, content in ((path, text(host, path)) for path in paths) if content is not None),
         variables=environment_files(host, shown.get("EnvironmentFiles", "")),
-        build=programs[exec_path(shown.get("ExecStart", ""))],
+        build=build,
         directories=directories,
         live=_live(host, directories, options, controllers),
-        memory=_used(host, directories.get(MEMORY, "")) if limited else 0,
-        tasks=_number(host, f"{directories.get(PIDS, '')}/pids.current") or 0 if limited else 0,
+        memory=_used(host, directories.get(MEMORY, "")) if "memory_max" in options else 0,
+        tasks=_number(host, f"{directories.get(PIDS, '')}/pids.current") or 0 if "tasks_max" in options else 0,
         inside=_quotas(host, directories[CPU]) if "cpu_quota" in options and controllers.get(CPU) == 1 and CPU in directories else {},
         running=_running(host, pid, options, told) if pid else None,
     )

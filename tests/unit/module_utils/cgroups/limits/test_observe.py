@@ -59,7 +59,9 @@ def test_a_service_that_runs(host: FakeSystemd) -> None:
     assert (target.path, target.text, target.proper, target.leftovers) == (APP, None, True, ())
     app = target.unit
     assert app is not None and target.members == (app,)
-    assert (app.name, app.cgroup, app.memory, app.tasks) == ("app.service", "/go.slice/go-web.slice/app.service", 97 << 20, 12)
+    counted = look(host, dict(unit="app.service", tasks_max="99")).targets[0].unit
+    assert counted is not None
+    assert (app.name, app.cgroup, app.memory, counted.tasks) == ("app.service", "/go.slice/go-web.slice/app.service", 97 << 20, 12)
     assert [path for path, _text in app.files] == [f"{ETC}/app.service", f"{ETC}/app.service.d/50-x.conf"]
     assert app.variables == {"GOMAXPROCS": "3"} and "secret" not in str(seen)
     assert app.build is not None and app.build.version == "go1.24.13"
