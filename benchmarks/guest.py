@@ -15,6 +15,9 @@ from benchmarks import material, playbooks
 from tests.hosts.host import Host
 from tests.integration.playbook import reached
 
+_ROOMS = material.ROOT / "plugins/module_utils"
+_WHERE = Path("ansible_collections/gohost/linux/plugins/module_utils")
+
 
 class Guest:
     def __init__(self, host: Host, scratch: Path, collections: str = "") -> None:
@@ -33,7 +36,10 @@ class Guest:
         """The host's rooms and one of the programs beside this file, into a directory from which that program finds them."""
         packed = io.BytesIO()
         with tarfile.open(fileobj=packed, mode="w") as archive:
-            archive.add(material.ROOT / "plugins/module_utils", "ansible_collections/gohost/linux/plugins/module_utils")
+            archive.add(_ROOMS, str(_WHERE))
+            packages = [*_WHERE.parents[:-1], *(_WHERE / path.relative_to(_ROOMS) for path in _ROOMS.glob("**/"))]
+            for package in packages:  # as in the module that Ansible brings
+                archive.addfile(tarfile.TarInfo(str(package / "__init__.py")))
             archive.add(material.ROOT / "benchmarks" / program, program)
         subprocess.run(self._host.ssh(f"mkdir -p {directory} && tar -C {directory} -x"), input=packed.getvalue(), check=True)
 

@@ -21,6 +21,7 @@ from typing import BinaryIO, Dict, Iterable, Iterator, List, NamedTuple, Optiona
 from .errors import GoHostError
 
 _ANSWERS_WITHIN = 60.0  # seconds for each part of what a program on this machine has to say
+_PIECE = 1 << 16  # bytes: as much is allocated for each read, and most files are small
 _AT_FDCWD = -100
 _RENAME_EXCHANGE = 2
 # <selinux/restorecon.h>: XDEV stays on the file system. SKIP_DIGEST leaves no digests in attributes; 2.9 does not know it, so IGNORE_DIGEST believes none.
@@ -325,11 +326,15 @@ class LocalHost(Host):
         return whole.hexdigest()
 
     def read(self, path: str, limit: int = 64 << 20) -> bytes:
-        with open(path, "rb") as source:
-            data = source.read(limit + 1)
+        data = bytearray()
+        with open(path, "rb", buffering=0) as source:
+            piece = source.read(_PIECE)
+            while piece and len(data) <= limit:
+                data += piece
+                piece = source.read(_PIECE)
         if len(data) > limit:
             raise GoHostError(f"file is larger than the {limit} bytes that can be expected of it", path)
-        return data
+        return bytes(data)
 
     def open(self, path: str) -> BinaryIO:
         return open(path, "rb")

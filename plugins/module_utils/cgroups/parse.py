@@ -21,6 +21,8 @@ _PRESSURE = re.compile(r"(some|full) avg10=([\d.]+) avg60=([\d.]+) avg300=([\d.]
 _MOST_CPUS = 1 << 16
 _UNLIMITED_V1 = 1 << 62  # the kernel's PAGE_COUNTER_MAX in bytes: 2^63 rounded down to a page
 _SPAN = re.compile(r"(\d+(?:\.\d+)?)(y|month|w|d|h|min|s|ms|us)\Z", re.ASCII)
+_QUOTING = set("\"'\\")
+_WORD = re.compile(r"[^ \t\r\n]+")
 _SECONDS = {"y": 31557600.0, "month": 2629800.0, "w": 604800.0, "d": 86400.0, "h": 3600.0, "min": 60.0, "s": 1.0, "ms": 1e-3, "us": 1e-6}
 
 
@@ -190,6 +192,8 @@ def environment_file(text: str) -> Dict[str, str]:
 
 def words(value: str) -> List[str]:
     """A value of several words, some of them quoted (systemd.syntax(7)); none where a quote has no end, for systemd does not take such a line."""
+    if not _QUOTING & set(value):
+        return _WORD.findall(value)
     try:
         return shlex.split(value)
     except ValueError:

@@ -20,10 +20,11 @@ _NONE = (1 << 64) - 1
 _TIMES = ("CPUQuotaPerSecUSec", "CPUQuotaPeriodUSec")
 _UNSET = ("CPUWeight", "StartupCPUWeight", "CPUShares", "StartupCPUShares", "IOWeight", "StartupIOWeight")  # infinity where others say it
 _CPUS = ("AllowedCPUs", "CPUAffinity")
-_FIXED = {"n": "<h", "q": "<H", "i": "<i", "u": "<I", "x": "<q", "t": "<Q", "d": "<d", "b": "<I", "h": "<I"}
+_FIXED = {sign: struct.Struct(f"<{form}") for sign, form in zip("nqiuxtdbh", "hHiIqQdII")}
 _RETURN, _ERROR = 2, 3
 _HEADER = 16
-_REPLY_SERIAL = 5
+_ANSWER = struct.Struct("<I4sI")  # from the size of the fields on
+_REPLY_SERIAL = b"\x05\x01u\0"  # the first field, as systemd writes them
 
 
 def hello(uid: int) -> bytes:
@@ -91,18 +92,15 @@ def messages(data: bytes) -> Tuple[List[bytes], bytes]:
 
 
 def answer(message: bytes) -> Optional[Tuple[int, Optional[Any]]]:
-    """The serial of the question and the value, which is None where there is no such property; None for a message that answers nothing."""
+    """The serial of the question and the value, which is None where there is no such property; None for a message that answers nothing.
+
+    Errors: ValueError where it is not as systemd writes it.
+    """
     if message[1] not in (_RETURN, _ERROR):
         return None
-    (size,) = struct.unpack_from("<I", message, 12)
-    fields = _Reader(message[: _HEADER + size], _HEADER)
-    serial = None
-    while serial is None:  # it is the first one, as systemd writes them
-        fields.align(8)
-        code = fields.data[fields.at]
-        fields.at += 1
-        value = fields.value("v")
-        serial = value if code == _REPLY_SERIAL else None
+    size, field, serial = _ANSWER.unpack_from(message, 12)
+    if field != _REPLY_SERIAL:
+        raise ValueError(field)
     return serial, _Reader(message, _HEADER + size + -size % 8).value("v") if message[1] == _RETURN else None
 
 
@@ -118,9 +116,9 @@ class _Reader:
     def value(self, sign: str) -> Any:
         if sign in _FIXED:
             form = _FIXED[sign]
-            self.align(struct.calcsize(form))
-            (number,) = struct.unpack_from(form, self.data, self.at)
-            self.at += struct.calcsize(form)
+            self.align(form.size)
+            (number,) = form.unpack_from(self.data, self.at)
+            self.at += form.size
             return bool(number) if sign == "b" else number
         if sign == "y":
             self.at += 1

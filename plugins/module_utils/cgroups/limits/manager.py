@@ -32,16 +32,17 @@ def properties(host: Host, units: Sequence[str], names: Sequence[str]) -> Option
             while rest is None:
                 said += _more(line.recv(_CHUNK))
                 rest = dbus.welcome(said)
-            for number, unit in enumerate(units):
-                first = number * len(names) + 1
+            left = 0
+            for number, unit in enumerate(units, 1):
+                first = (number - 1) * len(names) + 1
                 line.sendall(b"".join(dbus.question(unit, name, first + at) for at, name in enumerate(names)))
-                waiting = set(range(first, first + len(names)))
-                while waiting:
+                left += len(names)
+                while left > (len(names) if number < len(units) else 0):  # systemd works one unit out while what it said of the last one is read
                     whole, rest = dbus.messages(rest)
                     answers: List[Any] = [each for each in map(dbus.answer, whole) if each is not None]
                     values.update(answers)
-                    waiting -= {serial for serial, _value in answers}
-                    if waiting:
+                    left -= len(answers)
+                    if not answers:
                         rest += _more(line.recv(_CHUNK))
         found = dbus.table(units, names, values)
         return found if all(names[0] in each for each in found.values()) else None
