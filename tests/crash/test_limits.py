@@ -50,6 +50,7 @@ OTHER = call(
     dict(unit="build.slice", memory_max="2GiB", cpu_weight="50"),
     dict(unit="web.service", oom_score_adjust=100, go_runtime="off"),
 )
+NO_NEED = call(dict(unit="app.service", memory_max="256MiB", cpu_quota="1.5", tasks_max="78"), restart="always")
 GONE = call(*(dict(unit=unit, state="absent") for unit in ("app.service", "build.slice", "web.service")))
 PASSING = call(
     dict(unit="app.service", runtime=True, memory_max="128MiB"),
@@ -72,9 +73,10 @@ SCENARIOS = {
     "removed": Scenario(GONE, NEW),
     "runtime": Scenario(PASSING, NEW),
     "restarts": Scenario(OTHER._replace(restart="needed"), NEW._replace(restart="needed")),
+    "restarts always": Scenario(NO_NEED, NEW._replace(restart="needed")),
     "after a kill": Scenario(OTHER, NEW, stages=True),
 }
-LONG = ("changed", "runtime", "restarts", "after a kill")
+LONG = ("changed", "runtime", "restarts", "restarts always", "after a kill")
 
 
 class Point(NamedTuple):
@@ -93,6 +95,7 @@ def prepare(root: Path, scenario: Scenario) -> FakeSystemd:
     host.start("app.service", "web.service", "app@1.service", "user-1000.slice", "build.slice")
     if scenario.before is not None:
         converge(host, scenario.before)
+        host.restarted = []
     if scenario.stages:
         fuse = Fuse(_calls(host, scenario).index("rename") + 1)
         assert _killed(host, scenario, fuse)
@@ -121,9 +124,9 @@ def _killed(host: FakeSystemd, scenario: Scenario, fuse: Fuse) -> bool:
 
 
 def snapshot(host: FakeSystemd) -> dict[str, str]:
-    """Unit files and all else in /run, cgroups, and what programs were started with; process ids apart."""
+    """Unit files and all else in /run, cgroups, what programs were started with and which were started again; process ids apart."""
     root = Path(host.root)
-    found = {}
+    found = {"restarted": " ".join(sorted(set(host.restarted)))}
     for top in (root / "etc", root / "run", root / "sys"):
         for path in top.rglob("*"):
             if path.name != "cgroup.procs":

@@ -135,6 +135,10 @@ class FakeSystemd(Rooted):
     def restarted(self) -> List[str]:
         return list(self.state.get("restarted", []))
 
+    @restarted.setter
+    def restarted(self, names: List[str]) -> None:
+        self._keep({**self.state, "restarted": names})
+
     @property
     def v1(self) -> bool:
         return "cgroup2" not in super().read("/proc/self/mountinfo").decode()

@@ -20,8 +20,8 @@ def apply(host: Host, plan: Plan, slices: Iterable[str] = ()) -> None:
     """
     for step in plan.of(CLEAN):
         _remove(host, step.thing)
-    if plan.of(RELOAD) and host.stat(DUE) is None:
-        host.create(DUE, 0o644, [])
+    if plan.of(RELOAD):
+        _mark(host, [step.thing for step in plan.of(RESTART)])
     staged: List[str] = []
     try:
         for step in plan.of(WRITE):
@@ -40,16 +40,24 @@ def apply(host: Host, plan: Plan, slices: Iterable[str] = ()) -> None:
     if plan.of(RELOAD):
         _systemctl(host, "daemon-reload")
         wake(host, slices)
-        if host.stat(DUE) is not None:
-            host.remove(DUE)
     if plan.of(RESTART):
         _systemctl(host, "restart", "--", *(step.thing for step in plan.of(RESTART)))
+    if plan.of(RELOAD):
+        host.remove(DUE)
 
 
 def wake(host: Host, slices: Iterable[str]) -> None:
     """Start something in slices, by which systemd writes the limits of what runs there. The kernel's files tell whether it helped."""
     for name in slices:
         host.run(["systemd-run", "--quiet", "--scope", f"--slice={name}", "true"])
+
+
+def _mark(host: Host, restarts: Iterable[str]) -> None:
+    """Say what is due, for the next run if this one is killed."""
+    if host.stat(DUE + STAGED) is not None:
+        host.remove(DUE + STAGED)
+    host.create(DUE + STAGED, 0o644, ["\n".join(restarts).encode("utf-8")])
+    host.rename(DUE + STAGED, DUE)
 
 
 def _remove(host: Host, path: str) -> None:

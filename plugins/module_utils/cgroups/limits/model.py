@@ -124,7 +124,8 @@ class Seen(NamedTuple):
     """A host. systemd: its version; cgroup: v1, v2 or hybrid. controllers: those that limit here → version of their hierarchy, 0 where it cannot be written.
 
     cpus: online; memory, tasks: of the machine, bytes and number; oomd: whether systemd-oomd is installed; missing: devices that are wished and not there.
-    due: whether a run was killed before systemd had read its files. targets: in the order of the wishes; slices: of the units in question, by name.
+    due: what a run that was killed before it had told systemd all would have restarted, None where none was.
+    targets: in the order of the wishes; slices: of the units in question, by name.
     occupants: slice → cgroups below it that hold processes.
     """
 
@@ -136,7 +137,7 @@ class Seen(NamedTuple):
     tasks: int
     oomd: bool
     missing: Tuple[str, ...]
-    due: bool
+    due: Optional[Tuple[str, ...]]
     targets: Tuple[SeenTarget, ...]
     slices: Mapping[str, UnitState]
     occupants: Mapping[str, Tuple[str, ...]] = {}

@@ -21,7 +21,7 @@ from .model import SERVICE, SLICE, TEMPLATE, Running, Seen, SeenTarget, Target, 
 from .overlay import SHOWN
 
 LASTING, RUNTIME = "/etc/systemd/system", "/run/systemd/system"
-DUE = "/run/gohost.linux-reload-due"  # stands from before the first write until systemd has read what was written
+DUE = "/run/gohost.linux-reload-due"  # stands from before the first write until systemd has read what was written; holds the units to restart after it
 OURS = "-gohost-limits.conf"  # how the names of our drop-ins end
 STAGED = ".gohost-new"  # behind a drop-in's name, so that systemd does not read it
 _PROBE = "gohost"  # an instance to ask a template about
@@ -50,7 +50,7 @@ def observe(host: Host, wanted: Wanted) -> Seen:
     if host.stat("/run/systemd/system") is None:
         hint = "On OpenRC, rc_cgroup_settings in /etc/conf.d/NAME does it (rc-service NAME restart); in a container, limit the container itself."
         raise GoHostError("systemd does not run this host", wanted.wishes[0].target.name if wanted.wishes else None, hint)
-    due = host.stat(DUE) is not None
+    due = _due(host)
     machine = Machine(host)
     units = _units(machine, wanted)
     controllers = {name: found for name, found in ((name, _controller(machine, name)) for name in _CONTROLLERS) if found is not None}
@@ -73,7 +73,7 @@ def observe(host: Host, wanted: Wanted) -> Seen:
         oomd=any(host.stat(f"{place}/lib/systemd/systemd-oomd") is not None for place in ("/usr", "")),
         missing=tuple(sorted({device for device in _devices(wanted) if host.stat(host.real(device)) is None})),
         due=due,
-        targets=tuple(_target(host, wish, states, families, due) for wish in wanted.wishes),
+        targets=tuple(_target(host, wish, states, families, due is not None) for wish in wanted.wishes),
         slices=slices,
         occupants=_occupants(machine, wanted, slices),
     )
@@ -196,7 +196,7 @@ def _live(host: Host, directories: Mapping[str, str], options: Iterable[str], co
 
 def reread(host: Host, seen: Seen, wanted: Wanted) -> Seen:
     """What was seen, with our drop-ins and the kernel's files as they are now that systemd has read all files. For what was not restarted."""
-    due = host.stat(DUE) is not None
+    due = _due(host)
     targets = []
     for wish, target in zip(wanted.wishes, seen.targets):
         content = text(host, target.path)
@@ -205,9 +205,14 @@ def reread(host: Host, seen: Seen, wanted: Wanted) -> Seen:
             paths = [path for path in member.dropins if path != target.path] + ([target.path] if content is not None else [])
             shown = dict(member.properties, NeedDaemonReload="no", DropInPaths=" ".join(map(shlex.quote, paths)))
             members.append(member._replace(properties=shown, live=_live(host, member.directories, wish.settings, seen.controllers)))
-        leftovers = _leftovers(host, target.path, due)
+        leftovers = _leftovers(host, target.path, due is not None)
         targets.append(target._replace(text=content, proper=_proper(host, target.path), leftovers=leftovers, members=tuple(members)))
     return seen._replace(due=due, targets=tuple(targets))
+
+
+def _due(host: Host) -> Optional[Tuple[str, ...]]:
+    names = text(host, DUE)
+    return None if names is None else tuple(names.split())
 
 
 def _proper(host: Host, path: str) -> bool:

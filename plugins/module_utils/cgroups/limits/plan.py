@@ -63,12 +63,12 @@ def plan(wanted: Wanted, seen: Seen) -> Decision:
             steps.append(Step(REMOVE, path, before, None))
         elif row.text is not None and (row.text != row.target.text or not row.target.proper):
             steps.append(Step(WRITE, path, before if row.target.proper else [*(before or ()), "(another owner or mode)"], _lines(row.text), row.text))
-    if seen.due or any(step.action != CLEAN for step in steps) or any(_unread(row, seen) for row in rows):
+    if seen.due is not None or any(step.action != CLEAN for step in steps) or any(_unread(row, seen) for row in rows):
         steps.append(Step(RELOAD, "systemd", "has read other files", "has read these files"))
     edited = {row.target.path for row in rows if row.text != row.target.text}
     for row in rows:
-        always = wanted.restart == "always" and row.target.path in edited
         for member in row.target.members if wanted.restart != "never" and row.wish.target.kind == SERVICE else ():
+            always = wanted.restart == "always" and (row.target.path in edited or member.name in (seen.due or ()))
             if member.running is not None and (always or member.name in row.restart):
                 steps.append(Step(RESTART, member.name, row.restart.get(member.name, "runs"), "restarted"))
     return Decision(Plan(tuple({step.thing: step for step in steps}.values())), tuple(rows))
@@ -136,7 +136,7 @@ def settled(decision: Decision, seen: Seen) -> bool:
     """Whether all that was decided is done, but for restarts: files, what systemd has read, what the kernel has. Cheaper than to plan again."""
     rows = [row._replace(target=target) for row, target in zip(decision.rows, seen.targets)]
     wrong = any(row.target.leftovers or not row.target.proper or _unread(row, seen) for row in rows)
-    return not wrong and not seen.due
+    return not wrong and seen.due is None
 
 
 def unheld(row: Row, seen: Seen) -> List[Tuple[UnitState, str]]:

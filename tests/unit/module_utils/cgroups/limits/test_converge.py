@@ -283,13 +283,16 @@ def test_a_reload_that_fails_is_made_up_for(host: FakeSystemd) -> None:
     assert host.live("app.service")["pids.max"] == "5"
 
 
-def test_a_restart_that_fails_is_tried_again(host: FakeSystemd) -> None:
-    wish = call(dict(unit="app.service", limit_nofile=5000), restart="needed")
+@pytest.mark.parametrize(("restart", "option"), [("needed", "limit_nofile"), ("always", "tasks_max")])
+def test_a_restart_that_fails_is_tried_again(host: FakeSystemd, restart: str, option: str) -> None:
+    wish = call({"unit": "app.service", option: 5000}, restart=restart)
     host.fails["restart"] = "Job for app.service failed.\n"
     with pytest.raises(GoHostError, match="systemctl restart failed: app.service. Job for app.service failed."):
         converge(host, wish)
+    assert host.read(DUE) == b"app.service"
     host.fails.clear()
-    assert [step.action for step in done(host, wish).decision.plan.steps] == ["restart"]
+    assert [step.action for step in done(host, wish).decision.plan.steps] == ["reload", "restart"]
+    assert DUE[1:] not in content(host)
 
 
 def test_what_cannot_be_staged_leaves_nothing(host: FakeSystemd, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -144,9 +144,9 @@ def test_what_a_killed_run_has_left(host: FakeSystemd) -> None:
     assert look(host, dict(unit="app.service", tasks_max="5")).targets[0].leftovers == (APP + ".gohost-new",)
     Path(host.root + APP + ".gohost-new").unlink()
     assert look(host, dict(unit="app.service", tasks_max="5")).targets[0].leftovers == ()
-    host.write(DUE, "")
+    host.write(DUE, "app.service\nweb.service")
     seen = look(host, dict(unit="app.service", tasks_max="5"))
-    assert seen.due and seen.targets[0].leftovers == (os.path.dirname(APP),)
+    assert seen.due == ("app.service", "web.service") and seen.targets[0].leftovers == (os.path.dirname(APP),)
 
 
 def test_devices(host: FakeSystemd) -> None:

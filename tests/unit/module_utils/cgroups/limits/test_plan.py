@@ -72,7 +72,7 @@ def look(wish: Wanted, *states: UnitState, occupants: Optional[Dict[str, Tuple[s
         text = next((text for state in states for file, text in state.files if file == path), None)
         targets.append(SeenTarget(path, its, tuple(member for member in members if member.loaded), text))
     slices = {state.name: state for state in states if state.name.endswith(".slice")}
-    found = Seen(252, "v2", CONTROLLERS, tuple(range(8)), 8 * GIB, 30000, True, (), False, tuple(targets), slices, occupants or {})
+    found = Seen(252, "v2", CONTROLLERS, tuple(range(8)), 8 * GIB, 30000, True, (), None, tuple(targets), slices, occupants or {})
     return found._replace(**given)
 
 
@@ -750,7 +750,7 @@ def test_what_a_killed_run_has_left() -> None:
     seen = look(wish, FIVE)
     left = seen._replace(targets=(seen.targets[0]._replace(leftovers=(LASTING_FILE + ".gohost-new",)),))
     assert steps(plan(wish, left)) == [("clean", LASTING_FILE + ".gohost-new")]
-    assert steps(plan(wish, seen._replace(due=True))) == [RELOADED]
+    assert steps(plan(wish, seen._replace(due=()))) == [RELOADED]
 
 
 def test_a_path_with_a_backslash_is_printed_in_quotes() -> None:
