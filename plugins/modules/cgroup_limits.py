@@ -92,12 +92,12 @@ options:
         elements: dict
         suboptions: *device
       io_read_iops_max:
-        description: Operations a second that read from devices.
+        description: Operations a second that read from devices; cgroup v2 only.
         type: list
         elements: dict
         suboptions: *device
       io_write_iops_max:
-        description: Operations a second that write to devices.
+        description: Operations a second that write to devices; cgroup v2 only.
         type: list
         elements: dict
         suboptions: *device

@@ -9,6 +9,7 @@ from typing import List, NamedTuple, Tuple
 from ...errors import GoHostError
 from ...host import Host
 from .apply import apply, wake
+from .directives import share
 from .model import Seen, UnitState, Wanted
 from .observe import LASTING, observe, reread
 from .plan import RELOAD, RESTART, Decision, beside, gone, plan, settled, unheld
@@ -16,11 +17,7 @@ from .plan import RELOAD, RESTART, Decision, beside, gone, plan, settled, unheld
 _SETTLED = 2.0  # seconds for services that were restarted, and for systemd to write to the kernel's files
 _PAUSE = 0.1
 _LAZY = 256  # 257 reads limits at a reload, and writes those of units that run only when something is started beside them (Debian 13, cgroup v1 and v2)
-_WHY = {
-    "v2": "systemctl status and the journal may say why.",
-    "v1": "On cgroup v1 the kernel takes no CPU quota above that of the slice, nor below that of what is in it.",
-}
-_WHY["hybrid"] = _WHY["v1"]
+_QUOTA_V1 = "On cgroup v1 the kernel takes no CPU quota above that of the slice, nor below that of what is in it."
 
 
 class Outcome(NamedTuple):
@@ -44,7 +41,7 @@ def converge(host: Host, wanted: Wanted, check: bool = False, lock_timeout: floa
             return Outcome(seen, decision, seen)
         changed = [unit for row in decision.rows for unit in gone(row)] if seen.systemd >= _LAZY else ()
         apply(host, decision.plan, beside(changed))
-        if decision.plan.of(RESTART):
+        if decision.plan.of(RESTART) or any(share(*each) for wish in wanted.wishes for each in wish.settings.items()):
             return Outcome(seen, decision, _verified(host, wanted, _again(host, wanted, seen)))
         after = reread(host, seen, wanted)
         return Outcome(seen, decision, after if settled(decision, after) else _verified(host, wanted, after))
@@ -77,7 +74,9 @@ def _verified(host: Host, wanted: Wanted, seen: Seen) -> Seen:
         return seen
     missed = _missed(decision, seen)
     if missed:
-        raise GoHostError("the kernel does not have what systemd was told", ", ".join(what for _unit, what in missed), _WHY.get(seen.cgroup, _WHY["v2"]))
+        what = ", ".join(what for _unit, what in missed)
+        hint = _QUOTA_V1 if " CPUQuota=" in what and seen.cgroup != "v2" else "systemctl status and the journal may say why."
+        raise GoHostError("the kernel does not have what systemd was told", what, hint)
     left = decision.plan.steps[0]
     raise GoHostError("the host is not as it should be after the run", f"{left.action} {left.thing}", "Does something else change it?")
 

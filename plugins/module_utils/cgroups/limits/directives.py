@@ -62,8 +62,8 @@ _TABLE = (
     Directive("io_weight", "IOWeight", 230, controller=IO, file="io.weight", v1="blkio.weight"),
     Directive("io_read_bandwidth_max", "IOReadBandwidthMax", 230, controller=IO, file="io.max", v1="blkio.throttle.read_bps_device"),
     Directive("io_write_bandwidth_max", "IOWriteBandwidthMax", 230, controller=IO, file="io.max", v1="blkio.throttle.write_bps_device"),
-    Directive("io_read_iops_max", "IOReadIOPSMax", 230, controller=IO, file="io.max", v1="blkio.throttle.read_iops_device"),
-    Directive("io_write_iops_max", "IOWriteIOPSMax", 230, controller=IO, file="io.max", v1="blkio.throttle.write_iops_device"),
+    Directive("io_read_iops_max", "IOReadIOPSMax", 230, controller=IO, file="io.max"),
+    Directive("io_write_iops_max", "IOWriteIOPSMax", 230, controller=IO, file="io.max"),
     Directive("managed_oom_swap", "ManagedOOMSwap", 247, controller=MEMORY),
     Directive("managed_oom_memory_pressure", "ManagedOOMMemoryPressure", 247, controller=MEMORY),
     Directive("managed_oom_memory_pressure_limit", "ManagedOOMMemoryPressureLimit", 247, controller=MEMORY),
@@ -76,11 +76,12 @@ _TABLE = (
 )
 DIRECTIVES: Dict[str, Directive] = {each.option: each for each in _TABLE}
 
+_PARTS = ("memory_min", "memory_low", "memory_high", "memory_max", "memory_swap_max", "tasks_max")
 _FACTORS = {"io_read_bandwidth_max": "rbps", "io_write_bandwidth_max": "wbps", "io_read_iops_max": "riops", "io_write_iops_max": "wiops"}
 
 
-def held(option: str, values: Tuple[str, ...], read: Read, version: int) -> bool:
-    """Whether the kernel has a setting of a unit that has a cgroup. version: of the controller's hierarchy.
+def held(option: str, values: Tuple[str, ...], read: Read, version: int, shown: str = "") -> bool:
+    """Whether the kernel has a setting of a unit that has a cgroup. version: of the controller's hierarchy; shown: what systemd makes of a percentage.
 
     True for what no file of a cgroup holds.
     """
@@ -105,10 +106,16 @@ def held(option: str, values: Tuple[str, ...], read: Read, version: int) -> bool
     if option in _FACTORS:
         return all(_throttled(line, content, _FACTORS[option], version) for line in values)
     amount = quantities.count(value) if option == "tasks_max" else quantities.size(value)
+    wanted = amount.number if amount.share is None else limit(shown)  # how much a share is of, systemd knows best
     number = limit(content)
-    if amount.number is None:  # how much a share is of, systemd knows best
-        return (number is None) == amount.infinite
-    return number is not None and 0 <= amount.number - number < (1 if option == "tasks_max" else _LARGEST_PAGE)
+    if wanted is None or number is None:
+        return wanted is number
+    return 0 <= wanted - number < (1 if option == "tasks_max" else _LARGEST_PAGE)
+
+
+def share(option: str, values: Tuple[str, ...]) -> bool:
+    """Whether a limit is a part of what the host has."""
+    return option in _PARTS and values[-1].endswith("%")
 
 
 def _weight(value: str, name: str) -> int:

@@ -155,7 +155,8 @@ def _held(option: str, wish: Wish, member: UnitState, seen: Seen) -> bool:
     names = [f"{directory}/{name}" for name in directives.files(option, version)]
     if not directory or not member.cgroup or (option == "io_weight" and not set(names) & set(member.live)):
         return True  # it does not run, or _warnings tells
-    return directives.held(option, wish.settings[option], lambda name: member.live.get(f"{directory}/{name}"), version)
+    shown = member.properties.get(DIRECTIVES[option].shown, "")
+    return directives.held(option, wish.settings[option], lambda name: member.live.get(f"{directory}/{name}"), version, shown)
 
 
 def _row(wish: Wish, target: SeenTarget, seen: Seen, wanted: Wanted, texts: Texts) -> Row:

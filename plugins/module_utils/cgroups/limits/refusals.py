@@ -16,6 +16,7 @@ from .model import SCOPE, SLICE, Seen, SeenTarget, Wanted, Wish
 _INSTEAD = {  # of what cgroup v1 cannot
     "memory_high": "Use memory_max.",
     "allowed_cpus": "Use CPUAffinity= in the unit, which every release of Go honours.",
+    **dict.fromkeys(("io_read_iops_max", "io_write_iops_max"), "Limit the bandwidth; systemd writes no limit of operations there."),
     "memory_swap_max": "Limit memory_max; v1 limits memory and swap only together, which systemd does not do.",
 }
 _IDLE, _SCOPE_OOM_POLICY = 252, 253

@@ -218,6 +218,8 @@ def test_limits_that_systemd_does_not_write(host: FakeSystemd, monkeypatch: pyte
         (call(dict(unit="app.service", **seven), dict(unit="idle.service", **seven)), ["system.slice"]),
         (call(dict(unit="user-1000.slice", **seven), dict(unit="go.slice", **seven)), ["system.slice", "user.slice"]),
         (call(dict(unit="user-1000.slice", state="absent")), ["user.slice"]),
+        (call(dict(unit="other.service", tasks_max="10%", memory_max="10%")), ["system.slice"]),
+        (call(dict(unit="other.service", tasks_max="20%", memory_max="10%")), ["system.slice"]),
     ):
         woken.clear()
         done(host, wish)
@@ -335,10 +337,10 @@ def refusals(host: FakeSystemd) -> List[Tuple[List[Dict[str, Any]], str]]:
 def test_what_the_kernel_does_not_take(host: FakeSystemd, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "_SETTLED", 0.0)
     monkeypatch.setattr(FakeSystemd, "_realize", lambda self, started="": None)
-    with pytest.raises(GoHostError) as caught:
-        converge(host, call(dict(unit="app.service", tasks_max="5"), dict(unit="go.slice", tasks_max="900")))
-    assert "the kernel does not have what systemd was told: app.service TasksMax=5." in str(caught.value)
-    assert ("no CPU quota above that of the slice" in str(caught.value)) is host.v1
+    for option, value, name in (("tasks_max", 5, "TasksMax=5"), ("cpu_quota", 1, "CPUQuota=100%")):
+        with pytest.raises(GoHostError, match=f"the kernel does not have what systemd was told: app.service {name}.") as caught:
+            converge(host, call({"unit": "app.service", option: value}, dict(unit="go.slice", tasks_max="900")))
+        assert ("no CPU quota above that of the slice" in str(caught.value)) is (host.v1 and option == "cpu_quota")
 
 
 def test_what_somebody_undoes_at_once(host: FakeSystemd, monkeypatch: pytest.MonkeyPatch) -> None:

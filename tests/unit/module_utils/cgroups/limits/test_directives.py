@@ -10,12 +10,13 @@ import pytest
 from ansible_collections.gohost.linux.plugins.module_utils.cgroups.limits.directives import DIRECTIVES, files, held
 
 NOTHING: Dict[str, str] = {}
+SHOWN = {"memory_max": "2147485000", "tasks_max": "7500"}  # of a quarter
 UNLIMITED_V1 = "9223372036854771712\n"
 
 
 def has(version: int, option: str, value: Union[str, Tuple[str, ...]], content: Dict[str, str]) -> bool:
     assert set(content) <= set(files(option, version)), "what is not looked for would not be read"
-    return held(option, value if isinstance(value, tuple) else (value,), content.get, version)
+    return held(option, value if isinstance(value, tuple) else (value,), content.get, version, SHOWN.get(option, ""))
 
 
 V2_HELD = [
@@ -54,6 +55,8 @@ V2_NOT_HELD = [
     ("memory_max", "512M", NOTHING),
     ("memory_max", "infinity", {"memory.max": "536870912\n"}),
     ("memory_max", "25%", {"memory.max": "max\n"}),
+    ("memory_max", "25%", {"memory.max": "1073741824\n"}),
+    ("tasks_max", "25%", {"pids.max": "7499\n"}),
     ("memory_low", "1G", {"memory.low": "0\n"}),
     ("cpu_quota", "150%", {"cpu.max": "max 100000\n"}),
     ("cpu_quota", "150%", {"cpu.max": "200000 100000\n"}),
@@ -96,7 +99,7 @@ V1_NOT_HELD = [
     ("cpu_quota", "150%", NOTHING),
     ("cpu_weight", "300", {"cpu.shares": "1024\n"}),
     ("io_weight", "50", {"blkio.weight": "50\n"}),
-    ("io_write_iops_max", ("/dev/vda 500",), {"blkio.throttle.write_iops_device": "\n"}),
+    ("io_write_bandwidth_max", ("/dev/vda 500",), {"blkio.throttle.write_bps_device": "\n"}),
 ]
 
 
