@@ -35,18 +35,6 @@ class Node(NamedTuple):
     directory: str
 
 
-class Quota(NamedTuple):
-    """CPU time per period, microseconds. quota: None is no limit."""
-
-    quota: Optional[int]
-    period: int = 100000
-
-    @property
-    def cpus(self) -> Optional[float]:
-        """CPUs at most, None without a limit."""
-        return None if self.quota is None or self.period <= 0 else self.quota / self.period
-
-
 class Bound(NamedTuple):
     """A limit and the cgroup that sets it."""
 

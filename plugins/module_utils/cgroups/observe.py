@@ -145,8 +145,7 @@ def limits(machine: Machine, memberships: Sequence[Membership]) -> Tuple[Effecti
         return lambda node: parse.limit(text(host, f"{node.directory}/{name}") or "")
 
     def quota(node: Node) -> Optional[float]:
-        found = predict.quota_of(node, lambda path: text(host, path))
-        return found.cpus if found is not None else None
+        return predict.quota_of(node, lambda path: text(host, path))
 
     bound = hierarchy.tightest(memory, read("memory.limit_in_bytes" if v1 else "memory.max"))
     if v1:  # counts what is above this mount, too

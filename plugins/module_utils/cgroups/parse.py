@@ -11,7 +11,7 @@ import re
 import shlex
 from typing import Any, Dict, Iterable, List, Mapping, Optional, Tuple
 
-from .model import Membership, Mount, Pressure, Quota, Throttling
+from .model import Membership, Mount, Pressure, Throttling
 
 GO_VARIABLES = ("GOMAXPROCS", "GOMEMLIMIT", "GODEBUG", "GOGC")
 _NUMBER = re.compile(r"-?\d{1,20}\Z", re.ASCII)
@@ -54,19 +54,16 @@ def _unescaped(path: str) -> str:
     return _OCTAL.sub(lambda found: chr(int(found.group(1), 8)), path)
 
 
-def cpu_max(text: str) -> Optional[Quota]:
-    """cpu.max: "max 100000" or "150000 100000", microseconds."""
+def cpu_max(text: str) -> Optional[float]:
+    """The CPUs that cpu.max allows: "150000 100000" is 1.5; None for "max 100000", which is no limit."""
     words = text.split()
-    if len(words) != 2 or not _NUMBER.match(words[1]) or not (words[0] == "max" or _NUMBER.match(words[0])):
-        return None
-    return Quota(None if words[0] == "max" else int(words[0]), int(words[1]))
+    return cfs(*words) if len(words) == 2 else None
 
 
-def cfs(quota: str, period: str) -> Optional[Quota]:
-    """cpu.cfs_quota_us and cpu.cfs_period_us; a negative quota is none."""
-    if not _NUMBER.match(quota.strip()) or not _NUMBER.match(period.strip()):
-        return None
-    return Quota(int(quota) if int(quota) >= 0 else None, int(period))
+def cfs(quota: str, period: str) -> Optional[float]:
+    """The CPUs that cpu.cfs_quota_us and cpu.cfs_period_us allow, both in microseconds; None where the quota is negative, which is no limit."""
+    time, span = limit(quota), limit(period)
+    return time / span if time is not None and span else None
 
 
 def limit(text: str) -> Optional[int]:

@@ -13,7 +13,7 @@ import re
 from typing import Callable, Dict, NamedTuple, Optional, Tuple
 
 from . import hierarchy, parse
-from .model import Mount, Node, Place, Prediction, Program, Quota
+from .model import Mount, Node, Place, Prediction, Program
 
 Read = Callable[[str], Optional[str]]  # path → content as the program would read it, None where it cannot
 
@@ -135,12 +135,12 @@ def predict(program: Program, place: Place, read: Read) -> Prediction:
     rules = behaviour(program.release)
     node = rules.leaf(place) if rules.leaf is not None else None
     quota = quota_of(node, read) if node is not None else None
-    found = gomaxprocs(program, place.cpus, quota.cpus if quota is not None else None)
+    found = gomaxprocs(program, place.cpus, quota)
     return found._replace(directory=node.directory) if node is not None and found.reads_quota else found
 
 
-def quota_of(node: Node, read: Read) -> Optional[Quota]:
-    """The quota that a cgroup itself has; None where it has no such file, as v2's root."""
+def quota_of(node: Node, read: Read) -> Optional[float]:
+    """CPUs of a cgroup's own quota; None where it has no limit, or no such file, as v2's root."""
     if node.version == 2:
         text = read(f"{node.directory}/cpu.max")
         return None if text is None or len(text) > _LONGEST else parse.cpu_max(text)

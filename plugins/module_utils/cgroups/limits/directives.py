@@ -95,9 +95,8 @@ def held(option: str, values: Tuple[str, ...], read: Read, version: int, shown: 
     if content is None:  # systemd makes no cgroup of a controller for what limits nothing
         return value in ("", quantities.INFINITY) or (option in ("memory_min", "memory_low") and value == "0")
     if option == "cpu_quota":
-        quota = cpu_max(content) if version == 2 else cfs(content, read("cpu.cfs_period_us") or "")
+        have = cpu_max(content) if version == 2 else cfs(content, read("cpu.cfs_period_us") or "")
         wished = quantities.cpus(value) if value else None
-        have = quota.cpus if quota is not None else None
         return wished is have is None or (wished is not None and have is not None and abs(have - wished / quantities.MICROSECONDS) <= _FINEST)
     if option == "allowed_cpus":
         return cpu_list(content) == cpu_list(value)

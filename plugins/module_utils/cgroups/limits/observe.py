@@ -242,8 +242,8 @@ def _quotas(host: Host, directory: str) -> Dict[str, float]:
     found = {}
     for path, _pids in occupied(host, directory):
         quota = cfs(text(host, f"{path}/cpu.cfs_quota_us") or "", text(host, f"{path}/cpu.cfs_period_us") or "")
-        if path != directory and quota is not None and quota.cpus is not None:
-            found[posixpath.basename(path)] = quota.cpus
+        if path != directory and quota is not None:
+            found[posixpath.basename(path)] = quota
     return found
 
 

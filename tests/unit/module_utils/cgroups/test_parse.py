@@ -8,7 +8,7 @@ from typing import Dict, Optional, Tuple
 import pytest
 
 from ansible_collections.gohost.linux.plugins.module_utils.cgroups import parse
-from ansible_collections.gohost.linux.plugins.module_utils.cgroups.model import Membership, Mount, Pressure, Quota, Throttling
+from ansible_collections.gohost.linux.plugins.module_utils.cgroups.model import Membership, Mount, Pressure, Throttling
 from tests.fakes.cgroups import HYBRID_CGROUP, HYBRID_MOUNTINFO
 
 
@@ -67,38 +67,35 @@ def test_mount(line: str, mount: Optional[Tuple[str, str, str, Tuple[str, ...]]]
 
 
 @pytest.mark.parametrize(
-    ("text", "quota", "cpus"),
+    ("text", "cpus"),
     [
-        ("max 100000\n", Quota(None, 100000), None),
-        ("150000 100000\n", Quota(150000, 100000), 1.5),
-        ("1000 1000000\n", Quota(1000, 1000000), 0.001),
-        ("100000\n", None, None),
-        ("max\n", None, None),
-        ("a b\n", None, None),
-        ("", None, None),
+        ("max 100000\n", None),
+        ("150000 100000\n", 1.5),
+        ("1000 1000000\n", 0.001),
+        ("100000 0\n", None),
+        ("100000\n", None),
+        ("max\n", None),
+        ("a b\n", None),
+        ("", None),
     ],
 )
-def test_cpu_max(text: str, quota: Optional[Quota], cpus: Optional[float]) -> None:
-    assert parse.cpu_max(text) == quota
-    assert quota is None or quota.cpus == cpus
+def test_cpu_max(text: str, cpus: Optional[float]) -> None:
+    assert parse.cpu_max(text) == cpus
 
 
 @pytest.mark.parametrize(
-    ("quota", "period", "expected"),
+    ("quota", "period", "cpus"),
     [
-        ("-1\n", "100000\n", Quota(None, 100000)),
-        ("250000\n", "100000\n", Quota(250000, 100000)),
-        ("0\n", "100000\n", Quota(0, 100000)),
+        ("-1\n", "100000\n", None),
+        ("250000\n", "100000\n", 2.5),
+        ("0\n", "100000\n", 0.0),
         ("x\n", "100000\n", None),
         ("1\n", "\n", None),
+        ("1\n", "0\n", None),
     ],
 )
-def test_cfs(quota: str, period: str, expected: Optional[Quota]) -> None:
-    assert parse.cfs(quota, period) == expected
-
-
-def test_no_period() -> None:
-    assert Quota(1, 0).cpus is None
+def test_cfs(quota: str, period: str, cpus: Optional[float]) -> None:
+    assert parse.cfs(quota, period) == cpus
 
 
 @pytest.mark.parametrize(
