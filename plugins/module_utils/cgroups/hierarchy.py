@@ -8,7 +8,8 @@ from typing import Callable, Iterable, List, Optional, Sequence, Tuple
 
 from .model import Bound, Membership, Mount, Node
 
-CPU, CPUACCT, MEMORY, PIDS, CPUSET = "cpu", "cpuacct", "memory", "pids", "cpuset"
+CPU, CPUACCT, MEMORY, PIDS, CPUSET, IO = "cpu", "cpuacct", "memory", "pids", "cpuset", "io"
+V1_NAMES = {IO: "blkio"}  # of controllers that v1 calls otherwise
 
 
 def below(path: str, root: str) -> Optional[str]:
@@ -51,11 +52,10 @@ def _holds(mount: Mount, member: Membership) -> bool:
 
 
 def _up(version: int, mount: Mount, rest: str) -> List[Node]:
-    found = [Node(version, (mount.root.rstrip("/") + rest) or "/", posixpath.normpath(mount.point + rest))]
-    while rest:
-        rest = posixpath.dirname(rest).rstrip("/")
-        found.append(Node(version, (mount.root.rstrip("/") + rest) or "/", posixpath.normpath(mount.point + rest)))
-    return found
+    """The cgroup at a mount's path and those above it, leaf first."""
+    parts = rest.split("/")
+    rests = ("/".join(parts[:number]) for number in range(len(parts), 0, -1))
+    return [Node(version, (mount.root.rstrip("/") + each) or "/", posixpath.normpath(mount.point + each)) for each in rests]
 
 
 def inside(memberships: Iterable[Membership], mounts: Iterable[Mount]) -> Tuple[Tuple[Membership, ...], Tuple[Mount, ...]]:

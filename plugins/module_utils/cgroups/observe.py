@@ -52,6 +52,12 @@ class Machine:
     def chain(self, controller: str, memberships: Sequence[Membership]) -> Tuple[Node, ...]:
         return hierarchy.chain(controller, memberships, self.mounts)
 
+    def directory(self, controller: str, path: str) -> str:
+        """Where the files of a cgroup are: in the controller's hierarchy of v1, or else in that of v2; "" where neither shows it."""
+        name = hierarchy.V1_NAMES.get(controller, controller)
+        chains = (self.chain(name, [member]) for member in (Membership(1, (name,), path), Membership(0, (), path)) if path)
+        return next((nodes[0].directory for nodes in chains if nodes), "")
+
     @property
     def version(self) -> str:
         """v1, v2, hybrid (v1 with v2 beside it) or "" where none is mounted."""
@@ -251,14 +257,8 @@ def _shown(host: Host, names: Sequence[str]) -> List[Dict[str, str]]:
 
 
 def _unit_pids(machine: Machine, path: str) -> List[int]:
-    if not path:
-        return []
-    own = (Membership(1, ("name=systemd",), path), Membership(0, (), path))
-    for member in own:
-        nodes = machine.chain("name=systemd", [member])
-        if nodes:
-            return _pids(machine.host, nodes[0].directory)
-    return []
+    directory = machine.directory("name=systemd", path)
+    return _pids(machine.host, directory) if directory else []
 
 
 def unit_programs(machine: Machine, unit: Unit) -> List[Observed]:

@@ -10,13 +10,12 @@ v1: what src/core/cgroup.c of v252 translates.
 from typing import Callable, Dict, List, NamedTuple, Optional, Tuple
 
 from .. import quantities
+from ..hierarchy import CPU, CPUSET, IO, MEMORY, PIDS
 from ..parse import cfs, cpu_list, cpu_max, limit
 from .model import SCOPE, SERVICE, SLICE
 
 Read = Callable[[str], Optional[str]]  # a file of the unit's cgroup by its name → content, None where it is not there
 ALL = (SERVICE, SLICE, SCOPE)
-CPU, MEMORY, PIDS, IO, CPUSET = "cpu", "memory", "pids", "io", "cpuset"
-V1 = {IO: "blkio"}  # controllers that v1 calls otherwise
 _FINEST = 0.001  # CPUs; the kernel counts quotas in microseconds of periods of at least a millisecond
 _LARGEST_PAGE = 65536  # memory limits are rounded down to pages
 

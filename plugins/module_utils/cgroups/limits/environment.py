@@ -5,10 +5,9 @@
 
 from typing import Dict, Mapping
 
-from .. import advise, configured, quantities
+from .. import advise, configured, hierarchy, quantities
 from ..model import Bound, Observed, Sharing, Unit
 from ..parse import time_span
-from . import directives
 from .model import SERVICE, TEMPLATE, Seen, UnitState, Wanted, Wish
 
 
@@ -34,7 +33,7 @@ def _read_by_chance(found: Observed, unit: Unit, seen: Seen) -> bool:
 
     So it is on v1 (src/core/cgroup.c, unit_get_sibling_mask).
     """
-    reads = found.alone is not None and found.alone.reads_quota and seen.controllers.get(directives.CPU) == 1
+    reads = found.alone is not None and found.alone.reads_quota and seen.controllers.get(hierarchy.CPU) == 1
     return reads and advise.wished_procs(found) < len(found.cpus) and time_span(unit.chain[0].get("CPUQuotaPerSecUSec", "")) is None
 
 

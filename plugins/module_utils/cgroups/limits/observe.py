@@ -12,11 +12,11 @@ from ...binaries.model import BuildInfo
 from ...errors import GoHostError
 from ...host import Host
 from .. import configured
-from ..model import Membership
+from ..hierarchy import CPU, CPUSET, IO, MEMORY, PIDS, V1_NAMES
 from ..observe import Machine, environment_files, occupied, program_of, text
 from ..parse import cfs, exec_path, go_variables, keyed, limit, properties, status
 from . import manager
-from .directives import CPU, CPUSET, DIRECTIVES, IO, MEMORY, PIDS, V1, files
+from .directives import DIRECTIVES, files
 from .model import SERVICE, SLICE, TEMPLATE, Running, Seen, SeenTarget, Target, UnitState, Wanted, Wish
 from .overlay import SHOWN
 
@@ -53,7 +53,7 @@ def observe(host: Host, wanted: Wanted) -> Seen:
     due = _due(host)
     machine = Machine(host)
     units = _units(machine, wanted)
-    controllers = {name: found for name, found in ((name, _controller(machine, name)) for name in _CONTROLLERS) if found is not None}
+    controllers = _controllers(machine)
     everyone = [*units.named.values(), *(each for shown in units.families.values() for each in shown)]
     programs = {path: program_of(host, path) for path in {exec_path(shown.get("ExecStart", "")) for shown in everyone}}
 
@@ -144,16 +144,17 @@ def _version(host: Host) -> int:
     return int(found.group(1))
 
 
-def _controller(machine: Machine, name: str) -> Optional[int]:
-    """The version of the hierarchy that has a controller, 0 where it cannot be written, None where there is none."""
-    version, point = None, ""
+def _controllers(machine: Machine) -> Dict[str, int]:
+    """The controllers of this host → the version of the hierarchy that has them, 0 where it cannot be written."""
+    found: Dict[str, Tuple[int, str]] = {}
     for mount in machine.mounts:
-        if mount.fstype == "cgroup" and V1.get(name, name) in mount.options:
-            version, point = 1, mount.point
-            break
-        if mount.fstype == "cgroup2" and name in (text(machine.host, f"{mount.point}/cgroup.controllers") or "").split():
-            version, point = 2, mount.point
-    return version if version is None or machine.host.writable(point) else 0
+        if mount.fstype == "cgroup2":
+            names = (text(machine.host, f"{mount.point}/cgroup.controllers") or "").split()
+            found.update({name: (2, mount.point) for name in _CONTROLLERS if name in names})
+    for mount in reversed(machine.mounts):  # a controller that v1 has is in no hierarchy of v2
+        if mount.fstype == "cgroup":
+            found.update({name: (1, mount.point) for name in _CONTROLLERS if V1_NAMES.get(name, name) in mount.options})
+    return {name: version if machine.host.writable(point) else 0 for name, (version, point) in found.items()}
 
 
 def _options(name: str, wanted: Wanted) -> List[str]:
@@ -169,7 +170,7 @@ def _state(
     pid = int(shown.get("MainPID") or 0)
     # What is not active may have cgroups, too, for which systemd cares when it likes.
     path = shown.get("ControlGroup", "") if shown.get("ActiveState") in ("active", "reloading", "activating") else ""
-    everywhere = ((controller, _directory(machine, controller, path)) for controller in controllers)
+    everywhere = ((controller, machine.directory(controller, path)) for controller in controllers)
     directories = {controller: directory for controller, directory in everywhere if directory}
     build = programs[exec_path(shown.get("ExecStart", ""))]
     told = build is not None or any(each.endswith(OURS) for each in paths)
@@ -227,16 +228,6 @@ def _leftovers(host: Host, path: str, due: bool) -> Tuple[str, ...]:
     return (directory,) if due and host.stat(directory) is not None and not host.listing(directory) else ()
 
 
-def _directory(machine: Machine, controller: str, path: str) -> str:
-    if not path:
-        return ""
-    for member in (Membership(1, (V1.get(controller, controller),), path), Membership(0, (), path)):
-        nodes = machine.chain(V1.get(controller, controller), [member])
-        if nodes:
-            return nodes[0].directory
-    return ""
-
-
 def _quotas(host: Host, directory: str) -> Dict[str, float]:
     """Names of the cgroups below one → CPUs of their quota."""
     found = {}
@@ -287,7 +278,7 @@ def _occupants(machine: Machine, wanted: Wanted, slices: Mapping[str, UnitState]
     found = {}
     for name, state in slices.items():
         bound = [limit(state.properties.get(each, "")) for each in ("MemoryMax", "MemoryHigh")]
-        directory = _directory(machine, MEMORY, state.cgroup)
+        directory = machine.directory(MEMORY, state.cgroup)
         if directory and name != "-.slice" and (name in wished or bound != [None, None]):
             found[name] = tuple(sorted(each for each, pids in occupied(machine.host, directory) if pids))
     return found
@@ -311,7 +302,7 @@ def _memory(host: Host) -> Optional[int]:
 
 def _root_limit(machine: Machine, controller: str, controllers: Mapping[str, int], *names: str) -> Optional[int]:
     """The limit of the root that systemd sees, which in a container is the container's (src/basic/limits-util.c, physical_memory)."""
-    directory = _directory(machine, controller, "/") if controller in controllers else ""
+    directory = machine.directory(controller, "/") if controller in controllers else ""
     return next((found for found in (_number(machine.host, f"{directory}/{name}") for name in names) if found is not None), None) if directory else None
 
 

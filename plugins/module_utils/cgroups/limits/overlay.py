@@ -7,10 +7,10 @@ import posixpath
 from typing import Dict, List, Mapping, Optional, Tuple
 
 from ...errors import GoHostError
-from .. import configured, quantities
+from .. import configured, hierarchy, quantities
 from ..model import Unit
 from ..parse import cpu_list, cpu_text, exec_path
-from . import directives, parse
+from . import parse
 from .directives import DIRECTIVES
 from .model import SECTIONS, SLICE, Seen, Setting, UnitState, Wish
 
@@ -80,7 +80,7 @@ def properties(unit: UnitState, texts: Texts, runtime: bool, seen: Seen) -> Dict
             found[directive.shown] = _UNSET.get(option, quantities.INFINITY)
     given = parse.standing(then, section, DIRECTIVES["delegate"].name)
     if given:  # "yes" is all of them
-        found["DelegateControllers"] = directives.CPU if given[-1].value == "yes" else given[-1].value
+        found["DelegateControllers"] = hierarchy.CPU if given[-1].value == "yes" else given[-1].value
     placed = parse.standing(then, section, "Slice")
     if placed:
         found["Slice"] = placed[-1].value

@@ -7,7 +7,7 @@ import posixpath
 from typing import Dict, FrozenSet, Iterable, List, Mapping, NamedTuple, Optional, Tuple
 
 from ...plan import Plan, Step
-from .. import advise, configured, quantities
+from .. import advise, configured, hierarchy, quantities
 from ..model import Observed
 from . import directives, overlay, parse, refusals
 from .directives import DIRECTIVES
@@ -241,8 +241,8 @@ def _warnings(row: Row, seen: Seen) -> List[str]:
         if seen.controllers.get(directive.controller) == 1 and directive.v1.startswith(("cpu.shares", "blkio")):
             found.append(f"On cgroup v1 {directive.name}= becomes {directive.v1}.")
     for member in row.target.members:
-        directory = member.directories.get(directives.IO, "")
-        name = (directives.files("io_weight", seen.controllers.get(directives.IO, 0)) or ("",))[0]
+        directory = member.directories.get(hierarchy.IO, "")
+        name = (directives.files("io_weight", seen.controllers.get(hierarchy.IO, 0)) or ("",))[0]
         if "io_weight" in wish.settings and directory and member.cgroup and f"{directory}/{name}" not in member.live:
             found.append(f"The kernel has no {name} for {member.name}: IOWeight= does nothing with its scheduler of input and output.")
         most = quantities.count(wish.setting("tasks_max")).of(seen.tasks) if "tasks_max" in wish.settings else None

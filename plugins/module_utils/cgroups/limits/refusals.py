@@ -6,10 +6,10 @@
 from typing import Dict, Mapping, Tuple
 
 from ...errors import GoHostError
-from .. import quantities
+from .. import hierarchy, quantities
 from ..model import Unit
 from ..parse import cpu_list, cpu_text, time_span
-from . import directives, parse
+from . import parse
 from .directives import DIRECTIVES
 from .model import SCOPE, SLICE, Seen, SeenTarget, Wanted, Wish
 
@@ -101,7 +101,7 @@ def _reaches_kernel(option: str, name: str, seen: Seen) -> None:
 def quota_fits(wish: Wish, unit: Unit, inside: Mapping[str, float], seen: Seen, wanted: Wanted) -> None:
     """v1's kernel refuses a quota above that of a cgroup over it (kernel/sched/core.c, tg_cfs_schedulable_down), and systemd goes on without any."""
     (_name, own), *above = [(each.get("Id", ""), time_span(each.get("CPUQuotaPerSecUSec", ""))) for each in unit.chain if each]
-    if own is None or seen.controllers.get(directives.CPU) != 1 or "cpu_quota" not in wish.settings:
+    if own is None or seen.controllers.get(hierarchy.CPU) != 1 or "cpu_quota" not in wish.settings:
         return
     told = {each.target.name for each in wanted.wishes}  # which answer for themselves
     wrong = [(unit.name, own, name, quota) for name, quota in above if quota is not None and own > quota]
