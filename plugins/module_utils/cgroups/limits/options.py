@@ -10,7 +10,7 @@ from ...errors import GoHostError
 from .. import quantities
 from ..parse import cpu_list, cpu_text
 from .directives import DIRECTIVES
-from .model import SECTIONS, SERVICE, SLICE, Wanted, Wish, target
+from .model import SERVICE, SLICE, Wanted, Wish, target
 
 _SOFT_NOFILE = 1024  # of systemd; what calls select(2) breaks above, and Go raises its own (golang/go:src/os/rlimit.go)
 _MOST_TASKS = 4 << 20  # the kernel's PID_MAX_LIMIT, above which it takes no pids.max
@@ -87,7 +87,8 @@ def _wish(entry: Mapping[str, Any]) -> Wish:
         settings[option] = tuple(_READERS.get(option, _word)(entry[option], f"{option} of {name}"))
     if entry["state"] == "absent" and settings:
         raise GoHostError("state is absent, and there are limits", name, f"Leave {', '.join(settings)} out, or the state.")
-    _consistent(name, settings)
+    if "cpu_quota_period" in settings and "cpu_quota" not in settings:
+        raise GoHostError(f"cpu_quota_period of {name} is without a cpu_quota", settings["cpu_quota_period"][0], "Give both.")
     if not 0 < entry["memory_headroom"] <= 1:
         raise GoHostError(f"memory_headroom of {name} is no part of the limit", entry["memory_headroom"], "Give a number above 0, at most 1.")
     share = entry["memory_share"] or ""
@@ -97,20 +98,6 @@ def _wish(entry: Mapping[str, Any]) -> Wish:
         raise GoHostError(f"memory_share of {name} is no part", share, 'Give a share as in "50%", or a size.')
     present = entry["state"] == "present"
     return Wish(its, present, entry["runtime"], settings, entry["go_runtime"] == "auto", entry["memory_headroom"], share)
-
-
-def _consistent(name: str, settings: Mapping[str, Tuple[str, ...]]) -> None:
-    for low, high in (("memory_high", "memory_max"), ("memory_low", "memory_max"), ("memory_min", "memory_max")):
-        if low in settings and high in settings:
-            one, other = (quantities.size(settings[each][0]) for each in (low, high))
-            if (one.share is None) == (other.share is None) and not one.infinite and not other.infinite and _amount(one) > _amount(other):
-                raise GoHostError(f"{low} of {name} is above its {high}", f"{settings[low][0]} and {settings[high][0]}", f"Give less for {low}.")
-    if "cpu_quota_period" in settings and "cpu_quota" not in settings:
-        raise GoHostError(f"cpu_quota_period of {name} is without a cpu_quota", settings["cpu_quota_period"][0], "Give both.")
-
-
-def _amount(amount: quantities.Amount) -> int:
-    return (amount.number if amount.share is None else amount.share) or 0
 
 
 def _word(value: Any, _name: str) -> Sequence[str]:
@@ -192,7 +179,7 @@ def _slice(value: str, _name: str) -> Sequence[str]:
     if value != "-.slice":
         its = target(value)
         if its.kind != SLICE or its.family:
-            raise GoHostError("slice is no name of a slice", value, f"It ends in .{SLICE}, as {SECTIONS[SLICE].lower()}s do.")
+            raise GoHostError("slice is no name of a slice", value, "Write it as in build.slice.")
     return [value]
 
 

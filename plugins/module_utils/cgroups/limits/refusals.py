@@ -3,7 +3,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """What is refused before anything is written: what systemd or the kernel would ignore here, and what would end programs at once. Pure."""
 
-from typing import Dict, Mapping, Tuple
+from typing import Dict, Mapping, Optional, Tuple
 
 from ...errors import GoHostError
 from .. import hierarchy, quantities
@@ -11,7 +11,7 @@ from ..model import Unit
 from ..parse import cpu_list, cpu_text, time_span
 from . import parse
 from .directives import DIRECTIVES
-from .model import SCOPE, SLICE, Seen, SeenTarget, Wanted, Wish
+from .model import SCOPE, SLICE, Seen, SeenTarget, UnitState, Wanted, Wish
 
 _INSTEAD = {  # of what cgroup v1 cannot
     "memory_high": "Use memory_max.",
@@ -27,7 +27,14 @@ def check(wanted: Wanted, seen: Seen) -> None:
     """Before anything else is thought of. Errors: GoHostError for what this host cannot do, or what would end programs at once."""
     _distinct(wanted, seen)
     for wish, target in zip(wanted.wishes, seen.targets):
-        _possible(wish, target, seen, wanted.force)
+        like = _like(wish, target, seen)
+        for option in wish.settings:
+            _systemd_has(option, wish, like, seen)
+            _kernel_has(option, wish.target.name, seen)
+        _cpus_fit(wish, seen)
+        _memory_fits(wish, target, seen, wanted.force)
+    if seen.missing:
+        raise GoHostError("there is no such device", ", ".join(seen.missing), "lsblk tells which there are.")
 
 
 def _distinct(wanted: Wanted, seen: Seen) -> None:
@@ -41,40 +48,24 @@ def _distinct(wanted: Wanted, seen: Seen) -> None:
             raise GoHostError("a file that is not ours has the name of our drop-in", target.path, "Move it away, or give it another name.")
 
 
-def _possible(wish: Wish, target: SeenTarget, seen: Seen, force: bool) -> None:
-    name = wish.target.name
-    known = target.unit or next(iter(target.members), None) or next((state for state in seen.slices.values() if wish.target.kind == SLICE), None)
-    for option, values in wish.settings.items():
-        directive = DIRECTIVES[option]
-        since = _since(wish, option, values)
-        # EL8's 239 has some of later versions: what systemd tells of a unit says it best.
-        telling = known is not None and since == directive.since and not directive.devices
-        unknown = directive.shown not in known.properties if known is not None and telling else seen.systemd < since
-        if unknown and since:
-            what = option if since == directive.since else f"{option} {values[-1]}"
-            raise GoHostError(f"{what} needs systemd {since}", name, f"This host has {seen.systemd}.")
-        if option.startswith("managed_oom") and not seen.oomd:
-            raise GoHostError(f"{option} needs systemd-oomd", name, "Install the package systemd-oomd (or systemd-oomd-defaults), or leave it out.")
-        if directive.controller:
-            _reaches_kernel(option, name, seen)
-    if seen.missing:
-        raise GoHostError("there is no such device", ", ".join(seen.missing), "lsblk tells which there are.")
-    wished = cpu_list(wish.setting("allowed_cpus"))
-    if set(wished) - set(seen.cpus):
-        raise GoHostError(f"allowed_cpus of {name} has CPUs that are not online", wish.setting("allowed_cpus"), f"This host has {cpu_text(seen.cpus)}.")
-    sizes = [option for option in ("memory_min", "memory_low", "memory_high") if option in wish.settings]
-    most = quantities.size(wish.setting("memory_max")).of(seen.memory) if "memory_max" in wish.settings else None
-    for option in sizes if most is not None else ():
-        size = quantities.size(wish.setting(option)).of(seen.memory)
-        if size is not None and size > (most or 0):
-            raise GoHostError(
-                f"{option} of {name} is above its memory_max", f"{wish.setting(option)}, {wish.setting('memory_max')}", f"Give less for {option}."
-            )
-    for member in target.members:
-        if most is not None and member.memory > most and not force:
-            used = quantities.human(member.memory)
-            hint = "The kernel would end processes at once. Give more, stop some, or set force."
-            raise GoHostError(f"memory_max of {name} is less than {member.name} uses", f"{wish.setting('memory_max')} of {used}", hint)
+def _like(wish: Wish, target: SeenTarget, seen: Seen) -> Optional[UnitState]:
+    """A unit of the target's type, which has all the properties that this systemd knows for it."""
+    slices = seen.slices.values() if wish.target.kind == SLICE else ()
+    return next((state for state in (target.unit, *target.members, *slices) if state is not None), None)
+
+
+def _systemd_has(option: str, wish: Wish, like: Optional[UnitState], seen: Seen) -> None:
+    directive, values, name = DIRECTIVES[option], wish.settings[option], wish.target.name
+    since = _since(wish, option, values)
+    if like is not None and since == directive.since and not directive.devices:
+        unknown = directive.shown not in like.properties  # EL8's 239 has some of later versions
+    else:
+        unknown = seen.systemd < since
+    if unknown and since:
+        what = option if since == directive.since else f"{option} {values[-1]}"
+        raise GoHostError(f"{what} needs systemd {since}", name, f"This host has {seen.systemd}.")
+    if option.startswith("managed_oom") and not seen.oomd:
+        raise GoHostError(f"{option} needs systemd-oomd", name, "Install the package systemd-oomd (or systemd-oomd-defaults), or leave it out.")
 
 
 def _since(wish: Wish, option: str, values: Tuple[str, ...]) -> int:
@@ -86,8 +77,10 @@ def _since(wish: Wish, option: str, values: Tuple[str, ...]) -> int:
     return max(DIRECTIVES[option].since, (0, _TENTHS, _HUNDREDTHS)[digits])
 
 
-def _reaches_kernel(option: str, name: str, seen: Seen) -> None:
+def _kernel_has(option: str, name: str, seen: Seen) -> None:
     directive = DIRECTIVES[option]
+    if not directive.controller:
+        return
     version = seen.controllers.get(directive.controller)
     if version is None:
         hint = f"The kernel has {', '.join(sorted(seen.controllers)) or 'none'}; cgroup_enable={directive.controller} on its command line may bring it."
@@ -96,6 +89,33 @@ def _reaches_kernel(option: str, name: str, seen: Seen) -> None:
         raise GoHostError(f"{option} has no effect in this container, whose cgroups systemd may not write", name, "Limit the container itself.")
     if version == 1 and not directive.v1:
         raise GoHostError(f"{option} has no effect on cgroup v1", name, _INSTEAD.get(option, "Boot with systemd.unified_cgroup_hierarchy=1, or leave it out."))
+
+
+def _cpus_fit(wish: Wish, seen: Seen) -> None:
+    wished = wish.setting("allowed_cpus")
+    if set(cpu_list(wished)) - set(seen.cpus):
+        raise GoHostError(f"allowed_cpus of {wish.target.name} has CPUs that are not online", wished, f"This host has {cpu_text(seen.cpus)}.")
+
+
+def _memory_fits(wish: Wish, target: SeenTarget, seen: Seen, force: bool) -> None:
+    name, most = wish.target.name, _bytes(wish, "memory_max", seen)
+    if most is None:
+        return
+    for option in ("memory_min", "memory_low", "memory_high"):
+        if (_bytes(wish, option, seen) or 0) > most:
+            raise GoHostError(
+                f"{option} of {name} is above its memory_max", f"{wish.setting(option)} and {wish.setting('memory_max')}", f"Give less for {option}."
+            )
+    for member in target.members:
+        if member.memory > most and not force:
+            used = quantities.human(member.memory)
+            hint = "The kernel would end processes at once. Give more, stop some, or set force."
+            raise GoHostError(f"memory_max of {name} is less than {member.name} uses", f"{wish.setting('memory_max')} of {used}", hint)
+
+
+def _bytes(wish: Wish, option: str, seen: Seen) -> Optional[int]:
+    """A wished size in bytes; None where it is not wished, and for infinity."""
+    return quantities.size(wish.setting(option) or quantities.INFINITY).of(seen.memory)
 
 
 def quota_fits(wish: Wish, unit: Unit, inside: Mapping[str, float], seen: Seen, wanted: Wanted) -> None:
