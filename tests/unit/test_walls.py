@@ -33,6 +33,7 @@ PURE = {
     "rows",
     "dbus",
     "directives",
+    "dropins",
     "overlay",
     "environment",
     "refusals",

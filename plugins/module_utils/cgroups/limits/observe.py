@@ -15,34 +15,20 @@ from .. import configured
 from ..hierarchy import CPU, CPUSET, IO, MEMORY, PIDS, V1_NAMES
 from ..observe import Machine, environment_files, occupied, program_of, text
 from ..parse import cfs, exec_path, go_variables, keyed, limit, properties, status
-from . import manager
+from . import dropins, manager
 from .directives import DIRECTIVES, files
 from .model import SERVICE, SLICE, TEMPLATE, Running, Seen, SeenTarget, Target, UnitState, Wanted, Wish
 from .overlay import SHOWN
 
-LASTING, RUNTIME = "/etc/systemd/system", "/run/systemd/system"
+LASTING = dropins.LASTING  # the directory that a run locks
 DUE = "/run/gohost.linux-reload-due"  # stands from before the first write until systemd has read what was written; holds the units to restart after it
-OURS = "-gohost-limits.conf"  # how the names of our drop-ins end
 STAGED = ".gohost-new"  # behind a drop-in's name, so that systemd does not read it
 _PROBE = "gohost"  # an instance to ask a template about
 _CONTROLLERS = (CPU, MEMORY, PIDS, IO, CPUSET)
 _NUMBER = re.compile(r"\d+")
 _VERSION = re.compile(r"systemd (\d+)")
-_FAMILIES_FIRST, _MOST_NARROW = 10, 4  # a drop-in hides those of wider names that are called the same (systemd.unit(5)), so each has a number of its own
 _GENERAL = ("Id", "LoadState", "ActiveState", "FragmentPath", "DropInPaths", "NeedDaemonReload", "ControlGroup", "Slice")
 _OF_SERVICES = ("MainPID", "ExecStart", "EnvironmentFiles", "CPUAffinity")
-
-
-def dropin(wish: Wish, unit: str = "") -> str:
-    """The path of a wish's drop-in. unit: its canonical name, where systemd knows another one.
-
-    90 comes after what `systemctl set-property` writes, 50-NAME.conf; the same file in /etc hides that in /run, so that one has another name.
-    """
-    number, its = 95 if wish.runtime else 90, wish.target
-    if its.family:
-        narrow = its.name.count("-") + (its.family == TEMPLATE) - 1
-        number += min(narrow, _MOST_NARROW) - _FAMILIES_FIRST
-    return f"{RUNTIME if wish.runtime else LASTING}/{unit or its.name}.d/{number}{OURS}"
 
 
 def observe(host: Host, wanted: Wanted) -> Seen:
@@ -173,7 +159,7 @@ def _state(
     everywhere = ((controller, machine.directory(controller, path)) for controller in controllers)
     directories = {controller: directory for controller, directory in everywhere if directory}
     build = programs[exec_path(shown.get("ExecStart", ""))]
-    told = build is not None or any(each.endswith(OURS) for each in paths)
+    told = build is not None or any(each.endswith(dropins.ENDING) for each in paths)
     return UnitState(
         properties=shown,
         files=tuple((path, content) for path, content in ((path, text(host, path)) for path in paths) if content is not None),
@@ -266,7 +252,7 @@ def _target(host: Host, wish: Wish, states: Mapping[str, UnitState], families: M
     unit = states.get(probe(wish.target))
     known = families.get(wish.target.pattern, ()) if wish.target.family else (unit,)
     members = tuple(each for each in known if each is not None and each.loaded)
-    path = dropin(wish, unit.name if unit is not None and not wish.target.family else "")
+    path = dropins.path(wish, unit.name if unit is not None and not wish.target.family else "")
     return SeenTarget(path, unit, members, text(host, path), _proper(host, path), _leftovers(host, path, due))
 
 

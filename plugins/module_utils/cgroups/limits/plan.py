@@ -9,14 +9,13 @@ from typing import Dict, FrozenSet, Iterable, List, Mapping, NamedTuple, Optiona
 from ...plan import Plan, Step
 from .. import advise, configured, hierarchy, quantities
 from ..model import Observed
-from . import directives, overlay, parse, refusals
+from . import directives, dropins, overlay, parse, refusals
 from .directives import DIRECTIVES
 from .environment import environment_for, sharing
 from .model import SECTIONS, SERVICE, Seen, SeenTarget, UnitState, Wanted, Wish
 from .overlay import Texts
 
 WRITE, REMOVE, CLEAN, RELOAD, RESTART = "write", "remove", "clean", "reload", "restart"
-_OWN = "/90-gohost-limits.conf"  # of one unit, which goes before that of its family: what it is for
 
 
 class Conflict(NamedTuple):
@@ -78,7 +77,7 @@ def _rows(wanted: Wanted, seen: Seen) -> List[Row]:
     texts: Dict[str, Dict[str, Optional[str]]] = {}
 
     def written(path: str, text: Optional[str]) -> None:
-        texts.setdefault(posixpath.basename(posixpath.dirname(path))[: -len(".d")], {})[path] = text
+        texts.setdefault(dropins.target_of(path), {})[path] = text
 
     for wish, target in zip(wanted.wishes, seen.targets):
         written(target.path, parse.render(wish, {}))
@@ -234,7 +233,7 @@ def _warnings(row: Row, seen: Seen) -> List[str]:
     if wish.present and not wish.target.family and unit is not None and not unit.loaded:
         found.append(f"systemd has no {wish.target.name} (it says {unit.properties.get('LoadState') or 'nothing'}): its limits wait for it.")
     for conflict in row.conflicts:
-        if conflict.wins and not (wish.target.family and conflict.file.endswith(_OWN)):
+        if conflict.wins and not (wish.target.family and dropins.of_one_unit(conflict.file)):
             found.append(f"{DIRECTIVES[conflict.option].name}={conflict.value} of {conflict.file} wins over this one.")
     for option in wish.settings:
         directive = DIRECTIVES[option]

@@ -10,9 +10,9 @@ from typing import Any, Dict, List, Mapping, Optional, Tuple
 import pytest
 
 from ansible_collections.gohost.linux.plugins.module_utils.binaries.model import BuildInfo
-from ansible_collections.gohost.linux.plugins.module_utils.cgroups.limits import parse
+from ansible_collections.gohost.linux.plugins.module_utils.cgroups.limits import dropins, parse
 from ansible_collections.gohost.linux.plugins.module_utils.cgroups.limits.model import Running, Seen, SeenTarget, UnitState, Wanted, Wish, target
-from ansible_collections.gohost.linux.plugins.module_utils.cgroups.limits.observe import dropin, probe
+from ansible_collections.gohost.linux.plugins.module_utils.cgroups.limits.observe import probe
 from ansible_collections.gohost.linux.plugins.module_utils.cgroups.limits.options import ARGUMENT_SPEC, wanted
 from ansible_collections.gohost.linux.plugins.module_utils.cgroups.limits.plan import Conflict, Decision, Row, plan, unheld
 from ansible_collections.gohost.linux.plugins.module_utils.errors import GoHostError
@@ -68,7 +68,7 @@ def look(wish: Wanted, *states: UnitState, occupants: Optional[Dict[str, Tuple[s
         members = [its] if its is not None else []
         if each.target.family:
             members = [state for state in states if fnmatch.fnmatchcase(state.name, each.target.pattern) and state.name != probe(each.target)]
-        path = dropin(each, its.name if its is not None and not each.target.family else "")
+        path = dropins.path(each, its.name if its is not None and not each.target.family else "")
         text = next((text for state in states for file, text in state.files if file == path), None)
         targets.append(SeenTarget(path, its, tuple(member for member in members if member.loaded), text))
     slices = {state.name: state for state in states if state.name.endswith(".slice")}
@@ -807,12 +807,12 @@ def test_unheld_names_what_the_kernel_lacks() -> None:
     ],
 )
 def test_dropin(name: str, runtime: bool, path: str) -> None:
-    assert dropin(Wish(target(name), runtime=runtime)) == path
+    assert dropins.path(Wish(target(name), runtime=runtime)) == path
     assert posixpath.basename(path) < "99-"
 
 
 def test_dropin_of_an_alias() -> None:
-    assert dropin(Wish(target("alias.service")), "app.service") == LASTING_FILE
+    assert dropins.path(Wish(target("alias.service")), "app.service") == LASTING_FILE
 
 
 # Warnings
