@@ -68,7 +68,12 @@ def _releases(count: int, quota: Optional[float]) -> Mapping[str, int]:
 def observed(unit: Unit, build: Optional[BuildInfo], version: str, online: Sequence[int]) -> Observed:
     """A unit's program with the limits that systemd would give it. version: of the host's cgroups."""
     found = Observed(unit.name, unit.name, 0, unit.executable, build, unit.environment, unit.cpus or tuple(online), effective(unit.chain))
-    leaf = next((each for each in unit.chain if version == "v2" or _has_cpu_cgroup(each)), {})
+    return predicted(found, unit.chain, version)
+
+
+def predicted(found: Observed, chain: Sequence[Properties], version: str) -> Observed:
+    """With what its program chooses when it has this environment."""
+    leaf = next((each for each in chain if version == "v2" or _has_cpu_cgroup(each)), {})
     quota = parse.time_span(leaf.get("CPUQuotaPerSecUSec", ""))
 
     def choose(program: Program) -> Prediction:

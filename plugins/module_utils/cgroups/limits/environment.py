@@ -8,17 +8,16 @@ from typing import Dict, Mapping
 from .. import advise, configured, hierarchy, quantities
 from ..model import Bound, Observed, Sharing, Unit
 from ..parse import time_span
-from .model import SERVICE, TEMPLATE, Seen, UnitState, Wanted, Wish
+from .model import SERVICE, TEMPLATE, Seen, Wanted, Wish
+from .overlay import Forecast
 
 
 def environment_for(wish: Wish, found: Observed, unit: Unit, seen: Seen, below: Mapping[str, str]) -> Dict[str, str]:
     """What the program has to be told. What the administrator tells it stays. below: what our lasting drop-in tells, which a runtime one goes over."""
     if found.alone is None:
         return {}
-    own, above = (configured.effective(chain).heap for chain in (unit.chain[:1], unit.chain[1:]))
-    if wish.share and above is not None:
-        part = min(quantities.size(wish.share).of(int(above.value)) or 0, above.value, *([own.value] if own is not None else []))
-        found = found._replace(effective=found.effective._replace(memory=Bound(part, above.node), high=None), sharing=Sharing())
+    if wish.share:
+        found = _with_share(wish.share, found, unit)
     wished = str(advise.wished_procs(found))
     environment = advise.environment(found, wish.headroom)
     if _read_by_chance(found, unit, seen) or below.get("GOMAXPROCS", wished) != wished:
@@ -26,6 +25,15 @@ def environment_for(wish: Wish, found: Observed, unit: Unit, seen: Seen, below: 
     if "GOMEMLIMIT" in below:
         environment.setdefault("GOMEMLIMIT", "off")
     return {name: value for name, value in environment.items() if name not in found.environment}
+
+
+def _with_share(share: str, found: Observed, unit: Unit) -> Observed:
+    """The program with its part of the memory that the slices above it have."""
+    own, above = (configured.effective(chain).heap for chain in (unit.chain[:1], unit.chain[1:]))
+    if above is None:
+        return found
+    part = min(quantities.size(share).of(int(above.value)) or 0, above.value, *([own.value] if own is not None else []))
+    return found._replace(effective=found.effective._replace(memory=Bound(part, above.node), high=None), sharing=Sharing())
 
 
 def _read_by_chance(found: Observed, unit: Unit, seen: Seen) -> bool:
@@ -37,19 +45,15 @@ def _read_by_chance(found: Observed, unit: Unit, seen: Seen) -> bool:
     return reads and advise.wished_procs(found) < len(found.cpus) and time_span(unit.chain[0].get("CPUQuotaPerSecUSec", "")) is None
 
 
-def sharing(wish: Wish, found: Observed, wanted: Wanted, seen: Seen) -> Sharing:
+def sharing(wish: Wish, found: Observed, wanted: Wanted, forecast: Forecast) -> Sharing:
     """Who else is below the slice whose limit of memory counts: what runs there, services of this call that will, and a template's other instances."""
     bound = found.effective.heap
     if bound is None or bound.node.path == found.unit:
         return Sharing()
-    name = bound.node.path
+    seen, name = forecast.seen, bound.node.path
     others = [(each, target.unit) for each, target in zip(wanted.wishes, seen.targets) if each.target.kind == SERVICE and target.unit is not None]
     others = [(each, unit) for each, unit in others if unit.name != found.unit]
-    placed = {unit.name for each, unit in others if name in configured.slice_chain(_slice(each, unit))}
+    placed = {unit.name for each, unit in others if name in forecast.slices(each, unit)}
     leaving = {unit.name for _wish, unit in others if wanted.restart != "never"} - placed
     there = [path for path in seen.occupants.get(name, ()) if not {found.unit, *leaving} & set(path.split("/"))]
     return Sharing(len(there) + len(placed) + (wish.target.family == TEMPLATE))
-
-
-def _slice(wish: Wish, unit: UnitState) -> str:
-    return wish.setting("slice") or unit.properties.get("Slice", "")

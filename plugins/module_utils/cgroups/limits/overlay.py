@@ -20,17 +20,34 @@ _UNSET = {"allowed_cpus": "", "cpu_weight": configured.NOT_SET}
 Texts = Mapping[str, Mapping[str, Optional[str]]]  # unit, template or prefix → path of its drop-in → its text to be, None where it goes
 
 
-def unit(wish: Wish, state: UnitState, seen: Seen, texts: Texts) -> Unit:
-    """A unit as it would start. For a slice: a program in it that has no limits of its own."""
-    own = properties(state, texts, wish.runtime, seen)
-    parents = configured.slice_chain(state.name)[1:] if wish.target.kind == SLICE else configured.slice_chain(own.get("Slice", ""))
-    # A slice that systemd does not know yet has no limits but those that are wished for it.
-    states = [seen.slices.get(name, UnitState({"Id": name})) for name in parents]
-    chain = [own, *(properties(each, texts, wish.runtime, seen) for each in states)]
-    if wish.target.kind == SLICE:
-        chain.insert(0, {})
-    executable = exec_path(state.properties.get("ExecStart", ""))
-    return Unit(state.name, 0, executable, {}, configured.cpus(chain, seen.cgroup, seen.cpus), tuple(chain))
+class Forecast:
+    """A host's units as systemd will show them when these drop-ins are written. Their Environment= changes nothing of that, so each is worked out once."""
+
+    def __init__(self, seen: Seen, texts: Texts) -> None:
+        self.seen, self.texts = seen, texts
+        self._known: Dict[Tuple[str, bool], Dict[str, str]] = {}
+
+    def unit(self, wish: Wish, state: UnitState) -> Unit:
+        """A unit as it would start. For a slice: a program in it that has no limits of its own."""
+        # A slice that systemd does not know yet has no limits but those that are wished for it.
+        states = [self.seen.slices.get(name, UnitState({"Id": name})) for name in self.slices(wish, state)]
+        chain = [self._properties(each, wish.runtime) for each in (state, *states)]
+        if wish.target.kind == SLICE:
+            chain.insert(0, {})
+        executable = exec_path(state.properties.get("ExecStart", ""))
+        return Unit(state.name, 0, executable, {}, configured.cpus(chain, self.seen.cgroup, self.seen.cpus), tuple(chain))
+
+    def slices(self, wish: Wish, state: UnitState) -> List[str]:
+        """The slices that hold a unit, inner first."""
+        if wish.target.kind == SLICE:
+            return configured.slice_chain(state.name)[1:]
+        return configured.slice_chain(self._properties(state, wish.runtime).get("Slice", ""))
+
+    def _properties(self, state: UnitState, runtime: bool) -> Dict[str, str]:
+        key = (state.name, runtime)
+        if key not in self._known:
+            self._known[key] = properties(state, self.texts, runtime, self.seen)
+        return self._known[key]
 
 
 def told(state: UnitState, settings: List[Setting]) -> Dict[str, str]:

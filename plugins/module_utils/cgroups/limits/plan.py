@@ -82,8 +82,9 @@ def _rows(wanted: Wanted, seen: Seen) -> List[Row]:
     for wish, target in zip(wanted.wishes, seen.targets):
         written(target.path, parse.render(wish, {}))
     found: Dict[int, Row] = {}
+    forecast = overlay.Forecast(seen, texts)
     for number, wish in sorted(enumerate(wanted.wishes), key=lambda each: each[1].runtime):  # the others go over the lasting ones
-        found[number] = _row(wish, seen.targets[number], seen, wanted, texts)
+        found[number] = _row(wish, seen.targets[number], wanted, forecast)
         written(found[number].target.path, found[number].text)
     return [_judged(found[number], seen, texts) for number in range(len(found))]
 
@@ -158,20 +159,21 @@ def _held(option: str, wish: Wish, member: UnitState, seen: Seen) -> bool:
     return directives.held(option, wish.settings[option], lambda name: member.live.get(f"{directory}/{name}"), version, shown)
 
 
-def _row(wish: Wish, target: SeenTarget, seen: Seen, wanted: Wanted, texts: Texts) -> Row:
+def _row(wish: Wish, target: SeenTarget, wanted: Wanted, forecast: overlay.Forecast) -> Row:
+    seen, texts = forecast.seen, forecast.texts
     row = Row(wish, target, parse.render(wish, {}), {}, None)
     state = target.unit
     if state is None or not state.loaded:
         return row
     told = overlay.told(state, overlay.settings(state, texts, wish.runtime, ours=False))
-    unit = overlay.unit(wish, state, seen, texts)._replace(environment=told)
+    unit = forecast.unit(wish, state)._replace(environment=told)
     refusals.quota_fits(wish, unit, state.inside, seen, wanted)
     found = configured.observed(unit, state.build, seen.cgroup, seen.cpus)
-    found = found._replace(sharing=sharing(wish, found, wanted, seen))
+    found = found._replace(sharing=sharing(wish, found, wanted, forecast))
     below = overlay.told(state, overlay.settings(state, texts, runtime=False)) if wish.runtime else {}
     environment = environment_for(wish, found, unit, seen, below) if wish.present and wish.go and wish.target.kind == SERVICE else {}
-    started = configured.observed(unit._replace(environment={**below, **environment, **told}), state.build, seen.cgroup, seen.cpus)
-    return row._replace(text=parse.render(wish, environment), environment=environment, started=started._replace(sharing=found.sharing))
+    started = configured.predicted(found._replace(environment={**below, **environment, **told}), unit.chain, seen.cgroup)
+    return row._replace(text=parse.render(wish, environment), environment=environment, started=started)
 
 
 def _conflicts(wish: Wish, path: str, member: UnitState, seen: Seen, texts: Texts) -> Iterable[Conflict]:

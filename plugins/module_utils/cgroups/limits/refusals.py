@@ -120,8 +120,10 @@ def _bytes(wish: Wish, option: str, seen: Seen) -> Optional[int]:
 
 def quota_fits(wish: Wish, unit: Unit, inside: Mapping[str, float], seen: Seen, wanted: Wanted) -> None:
     """v1's kernel refuses a quota above that of a cgroup over it (kernel/sched/core.c, tg_cfs_schedulable_down), and systemd goes on without any."""
+    if seen.controllers.get(hierarchy.CPU) != 1 or "cpu_quota" not in wish.settings:
+        return
     (_name, own), *above = [(each.get("Id", ""), time_span(each.get("CPUQuotaPerSecUSec", ""))) for each in unit.chain if each]
-    if own is None or seen.controllers.get(hierarchy.CPU) != 1 or "cpu_quota" not in wish.settings:
+    if own is None:
         return
     told = {each.target.name for each in wanted.wishes}  # which answer for themselves
     wrong = [(unit.name, own, name, quota) for name, quota in above if quota is not None and own > quota]

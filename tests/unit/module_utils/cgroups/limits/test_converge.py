@@ -253,6 +253,15 @@ def test_a_service_that_leaves_a_shared_slice(host: FakeSystemd) -> None:
     assert [row.environment for row in done(host, apart).decision.rows] == [{}, {"GOMEMLIMIT": "460MiB"}, {}]
 
 
+@pytest.mark.parametrize("restart", ["never", "needed"])
+def test_a_service_whose_slice_is_wished_no_more(host: FakeSystemd, restart: str) -> None:
+    """It leaves the slice as its drop-in loses the line, which the service that stays has to know in the same call."""
+    app, go = dict(unit="app.service", slice="go.slice"), dict(unit="go.slice", memory_max="512MiB")
+    done(host, call(app, dict(unit="other.service", slice="go.slice", tasks_max="50"), go))
+    outcome = done(host, call(app, dict(unit="other.service", tasks_max="50"), go, restart=restart))
+    assert outcome.decision.rows[0].environment == {"GOMEMLIMIT": "460MiB"}
+
+
 def test_who_comes_meanwhile_is_for_the_next_run(host: FakeSystemd, monkeypatch: pytest.MonkeyPatch) -> None:
     run = host.run
 
