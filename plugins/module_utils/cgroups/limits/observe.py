@@ -6,7 +6,7 @@
 import posixpath
 import re
 import shlex
-from typing import Dict, Iterable, List, Mapping, NamedTuple, Optional, Sequence, Tuple
+from typing import Dict, Iterable, List, Mapping, Optional, Sequence, Tuple
 
 from ...binaries.model import BuildInfo
 from ...errors import GoHostError
@@ -38,16 +38,17 @@ def observe(host: Host, wanted: Wanted) -> Seen:
         raise GoHostError("systemd does not run this host", wanted.wishes[0].target.name if wanted.wishes else None, hint)
     due = _due(host)
     machine = Machine(host)
-    units = _units(machine, wanted)
+    named, families = _units(machine, wanted)
+    options = _options(wanted)
     controllers = _controllers(machine)
-    everyone = [*units.named.values(), *(each for shown in units.families.values() for each in shown)]
+    everyone = [*named.values(), *(each for shown in families.values() for each in shown)]
     programs = {path: program_of(host, path) for path in {exec_path(shown.get("ExecStart", "")) for shown in everyone}}
 
     def state(shown: Mapping[str, str], name: str) -> UnitState:
-        return _state(machine, shown, _options(name, wanted), controllers, programs)
+        return _state(machine, shown, options.get(name, []), controllers, programs)
 
-    states = {name: state(shown, name) for name, shown in units.named.items()}
-    families = {pattern: tuple(state(each, pattern) for each in shown) for pattern, shown in units.families.items()}
+    states = {name: state(shown, name) for name, shown in named.items()}
+    members = {pattern: tuple(state(each, pattern) for each in shown) for pattern, shown in families.items()}
     slices = {each.name: each for each in states.values() if each.name.endswith(".slice")}
     return Seen(
         systemd=_version(host),
@@ -59,20 +60,14 @@ def observe(host: Host, wanted: Wanted) -> Seen:
         oomd=any(host.stat(f"{place}/lib/systemd/systemd-oomd") is not None for place in ("/usr", "")),
         missing=tuple(sorted({device for device in _devices(wanted) if host.stat(host.real(device)) is None})),
         due=due,
-        targets=tuple(_target(host, wish, states, families, due is not None) for wish in wanted.wishes),
+        targets=tuple(_target(host, wish, states, members, due is not None) for wish in wanted.wishes),
         slices=slices,
         occupants=_occupants(machine, wanted, slices),
     )
 
 
-class _Units(NamedTuple):
-    """What systemctl shows. named: by the name that was asked for; families: of each pattern."""
-
-    named: Dict[str, Dict[str, str]]
-    families: Dict[str, List[Dict[str, str]]]
-
-
-def _units(machine: Machine, wanted: Wanted) -> _Units:
+def _units(machine: Machine, wanted: Wanted) -> Tuple[Dict[str, Dict[str, str]], Dict[str, List[Dict[str, str]]]]:
+    """What systemd shows: of units, by the names that were asked for, and of those that match each family's pattern."""
     targets = [wish.target for wish in wanted.wishes]
     placed = [configured.slice_chain(wish.setting("slice")) for wish in wanted.wishes]
     own = [configured.slice_chain(target.name) for target in targets if not target.family]
@@ -83,12 +78,13 @@ def _units(machine: Machine, wanted: Wanted) -> _Units:
     more = {name for chain in chains for name in chain} - set(named)
     named.update(_shown(machine.host, sorted(more), asked))
     families = {target.pattern: list(_shown(machine.host, [target.pattern], asked).values()) for target in targets if target.family}
-    return _Units(named, families)
+    return named, families
 
 
 def _properties(machine: Machine, wanted: Wanted) -> List[str]:
     """What systemd is asked about units: as little as will do, for it has to work each of them out."""
-    found = [*_GENERAL, *(DIRECTIVES[option].shown for option in SHOWN)]
+    unread = "cpu_weight" if machine.version == "v2" else "allowed_cpus"  # which no prediction needs here: see configured.py
+    found = [*_GENERAL, *(DIRECTIVES[option].shown for option in SHOWN if option != unread)]
     if machine.version != "v2":
         found += [*configured.CPU_CGROUP, "DelegateControllers"]
     if any(wish.target.kind != SLICE for wish in wanted.wishes):
@@ -143,9 +139,13 @@ def _controllers(machine: Machine) -> Dict[str, int]:
     return {name: version if machine.host.writable(point) else 0 for name, (version, point) in found.items()}
 
 
-def _options(name: str, wanted: Wanted) -> List[str]:
-    """The options that are wished of a unit, or of a family by its pattern."""
-    return [option for wish in wanted.wishes if name in (probe(wish.target), wish.target.pattern) for option in wish.settings]
+def _options(wanted: Wanted) -> Dict[str, List[str]]:
+    """Unit, or pattern of a family → the options that are wished of it."""
+    found: Dict[str, List[str]] = {}
+    for wish in wanted.wishes:
+        for name in (probe(wish.target), wish.target.pattern):
+            found.setdefault(name, []).extend(wish.settings)
+    return found
 
 
 def _state(
