@@ -16,7 +16,7 @@ def go_limits_units(described: Any, passwd: Sequence[str] = (), unknown_users: b
     if not isinstance(described, Mapping):
         raise AnsibleFilterError(f"gohost.linux.go_limits_units: not a dictionary of slices, services and users: {described!r}")
     try:
-        return wishes.units(described, wishes.numbers(passwd), unknown_users)
+        return wishes.units(described, wishes.uids_of(passwd), unknown_users)
     except GoHostError as error:
         raise AnsibleFilterError(f"gohost.linux.go_limits_units: {error}") from error
 

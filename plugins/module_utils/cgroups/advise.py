@@ -11,9 +11,9 @@ from .model import Bound, Observed, Prediction, Used
 from .quantities import gomemlimit, human
 
 HEADROOM = 0.9  # of the memory limit for the Go runtime's own; the rest is for the program's code, C, and the kernel
-LEAST_GOMEMLIMIT = 4 << 20  # below, the collector of an empty program would never rest
-_BESIDE = 0.05  # of the limit, that other processes in the same cgroup may use and be left out of account
-MARGIN = 1.25  # of proposed limits above what was used
+_LEAST_GOMEMLIMIT = 4 << 20  # below it even an empty program would collect garbage without end
+_BESIDE = 0.05  # of the limit: what other processes in the same cgroup may use and still be ignored
+_MARGIN = 1.25  # of proposed limits above what was used
 _STEP = 16 << 20
 _LEAST_TASKS = 64  # the runtime starts a thread for each blocking system call
 _THROTTLED = 0.05  # of the periods
@@ -49,7 +49,7 @@ def _memory_target(seen: Observed, headroom: float) -> Optional[int]:
     if bound is None or seen.sharing.elsewhere or seen.sharing.beside > bound.value * _BESIDE:
         return None
     target = int(bound.value * headroom)
-    return target if target >= LEAST_GOMEMLIMIT else None
+    return target if target >= _LEAST_GOMEMLIMIT else None
 
 
 def proposed(seen: Observed, used: Optional[Used]) -> Dict[str, Union[str, float, int]]:
@@ -60,17 +60,17 @@ def proposed(seen: Observed, used: Optional[Used]) -> Dict[str, Union[str, float
     if used is None:
         return {}
     found: Dict[str, Union[str, float, int]] = {}
-    if used.peak and not _full(seen, used):
-        found["memory_max"] = f"{-(-int(used.peak * MARGIN) // _STEP) * (_STEP >> 20)}MiB"
+    if used.peak and not _at_limit(seen, used):
+        found["memory_max"] = f"{-(-int(used.peak * _MARGIN) // _STEP) * (_STEP >> 20)}MiB"
     if used.busiest is not None and not _throttled(used):
-        found["cpu_quota"] = max(-(-used.busiest * MARGIN // 0.25) * 0.25, 0.25)
+        found["cpu_quota"] = max(-(-used.busiest * _MARGIN // 0.25) * 0.25, 0.25)
     tasks = max(used.tasks or 0, used.tasks_peak or 0)
     if tasks:
         found["tasks_max"] = max(2 * tasks, _LEAST_TASKS)
     return found
 
 
-def _full(seen: Observed, used: Used) -> bool:
+def _at_limit(seen: Observed, used: Used) -> bool:
     bound = seen.effective.memory
     return bool(used.events.get("oom_kill")) or (bound is not None and used.memory_of == "cgroup" and (used.peak or 0) >= 0.98 * bound.value)
 
@@ -89,7 +89,7 @@ def warnings(seen: Observed, used: Optional[Used] = None, headroom: float = HEAD
         kills = used.events.get("oom_kill", 0)
         if kills:
             found.append(f"The kernel killed {kills} of its processes for want of memory.")
-        if _full(seen, used) and not kills:
+        if _at_limit(seen, used) and not kills:
             found.append("Its memory has reached its limit: how much it would use is not known.")
         found += [f"{path} was stopped in {share:.0%} of its periods for want of quota." for path, share in _throttled(used)]
     return found

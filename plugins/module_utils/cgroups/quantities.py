@@ -29,7 +29,7 @@ class Amount(NamedTuple):
         return self.number is None and self.share is None
 
     def of(self, total: int) -> Optional[int]:
-        """As a number on a machine that has so many; None is no limit. Rounded down, as systemd does."""
+        """As a number, on a machine that has `total`; None is no limit. Rounded down, as systemd does."""
         return self.number if self.share is None else total * self.share // 10000
 
     def __str__(self) -> str:
@@ -108,7 +108,7 @@ def cpus(value: Union[int, float, str], name: str = "cpu_quota") -> Optional[int
 
 
 def _times(decimal: str, factor: int) -> Optional[int]:
-    """A number such as "1.5" so many times; None where that is no whole one."""
+    """A decimal number such as "1.5" times a factor; None where that is not a whole number."""
     whole, _point, digits = decimal.partition(".")
     product, rest = divmod(int(whole + digits) * factor, 10 ** len(digits))
     return None if rest else product
@@ -120,7 +120,7 @@ def _share(text: str) -> Optional[int]:
 
 
 def human(number: float) -> str:
-    """Bytes for a person, in the largest unit that leaves no more than one digit behind the point."""
+    """Bytes for a person to read, with at most one digit after the point."""
     suffixes = ["", "Ki", "Mi", "Gi", "Ti"]
     while number >= 1024 and len(suffixes) > 1:
         number /= 1024

@@ -50,15 +50,9 @@ def measure(
 
 def _where(machine: Machine, pid: int) -> _Where:
     lines = parse.memberships(text(machine.host, f"/proc/{pid}/cgroup") or "")
-    v2 = [line for line in lines if line.hierarchy == 0]  # PSI is there alone
-    cpu, account, memory, tasks, pressure = (
-        () if nodes[:1] and nodes[0].path == "/" else nodes
-        for nodes in (
-            *(machine.chain(name, lines) for name in (hierarchy.CPU, hierarchy.CPUACCT, hierarchy.MEMORY, hierarchy.PIDS)),
-            machine.chain("", v2),
-        )
-    )
-    return _Where(cpu, account, memory, tasks, pressure)
+    chains = [machine.chain(name, lines) for name in (hierarchy.CPU, hierarchy.CPUACCT, hierarchy.MEMORY, hierarchy.PIDS)]
+    chains.append(machine.chain("", [line for line in lines if line.hierarchy == 0]))  # only v2 has PSI
+    return _Where(*(() if nodes and nodes[0].path == "/" else nodes for nodes in chains))
 
 
 def _sample(machine: Machine, pid: int, where: _Where, at: float) -> Sample:
@@ -131,10 +125,10 @@ def _events(machine: Machine, memory: Node) -> Dict[str, int]:
 
 
 def _pressures(machine: Machine, where: _Where) -> Tuple[Mapping[str, Pressure], str]:
-    """Of the process's own cgroup, which only v2 has, or else of the machine."""
-    leaf = where.pressure[0] if where.pressure else None
-    for form, of in ((f"{leaf.directory}/%s.pressure", "cgroup") if leaf else ("", ""), ("/proc/pressure/%s", "host")):
-        read = {name: parse.pressure(text(machine.host, form % name) or "") for name in ("cpu", "memory", "io")} if form else {}
+    """Of the process's own cgroup, which only v2 has, or else of the machine; and which of the two: cgroup or host."""
+    places = [(f"{node.directory}/", ".pressure", "cgroup") for node in where.pressure[:1]] + [("/proc/pressure/", "", "host")]
+    for before, after, of in places:
+        read = {name: parse.pressure(text(machine.host, f"{before}{name}{after}") or "") for name in ("cpu", "memory", "io")}
         found = {name: each for name, each in read.items() if each is not None}
         if found:
             return found, of

@@ -17,8 +17,8 @@ PRESETS: dict[str, dict[str, Any]] = {
 _ALL = {"each": "user-.slice", "together": "user.slice"}
 
 
-def numbers(passwd: Iterable[str]) -> dict[str, str]:
-    """Lines as `getent passwd` prints them → name → uid."""
+def uids_of(passwd: Iterable[str]) -> dict[str, str]:
+    """name → uid, from lines as `getent passwd` prints them."""
     fields = (line.split(":") for line in passwd)
     return {each[0]: each[2] for each in fields if len(each) > 2}
 

@@ -7,7 +7,7 @@ Versions: "added in" of systemd/systemd:man/systemd.resource-control.xml, system
 v1: what src/core/cgroup.c of v252 translates.
 """
 
-from typing import Callable, Dict, List, NamedTuple, Optional, Tuple
+from typing import Callable, Dict, NamedTuple, Optional, Tuple
 
 from .. import quantities
 from ..hierarchy import CPU, CPUSET, IO, MEMORY, PIDS
@@ -24,7 +24,7 @@ class Directive(NamedTuple):
     """A setting of a unit.
 
     since: version of systemd. kinds: of units that have it. controller: which does it, "" for none. file, v1: of the cgroup that hold it, "" where none does.
-    at_start: only processes that start from now on have it.
+    at_start: only processes that are started from now on have it.
     """
 
     option: str
@@ -44,7 +44,7 @@ class Directive(NamedTuple):
     @property
     def devices(self) -> bool:
         """Whether it is a list of devices, each with its limit; `systemctl show` has no line for an empty one."""
-        return self.option in _FACTORS
+        return self.option in _IO_KEYS
 
 
 _TABLE = (
@@ -76,7 +76,7 @@ _TABLE = (
 DIRECTIVES: Dict[str, Directive] = {each.option: each for each in _TABLE}
 
 _PARTS = ("memory_min", "memory_low", "memory_high", "memory_max", "memory_swap_max", "tasks_max")
-_FACTORS = {"io_read_bandwidth_max": "rbps", "io_write_bandwidth_max": "wbps", "io_read_iops_max": "riops", "io_write_iops_max": "wiops"}
+_IO_KEYS = {"io_read_bandwidth_max": "rbps", "io_write_bandwidth_max": "wbps", "io_read_iops_max": "riops", "io_write_iops_max": "wiops"}  # of io.max
 
 
 def held(option: str, values: Tuple[str, ...], read: Read, version: int, shown: str = "") -> bool:
@@ -101,8 +101,8 @@ def held(option: str, values: Tuple[str, ...], read: Read, version: int, shown: 
         return cpu_list(content) == cpu_list(value)
     if option in ("cpu_weight", "io_weight"):
         return str(_weight(value, name)) in content.split()
-    if option in _FACTORS:
-        return all(_throttled(line, content, _FACTORS[option], version) for line in values)
+    if option in _IO_KEYS:
+        return all(_io_limited(line, content, _IO_KEYS[option], version) for line in values)
     amount = quantities.count(value) if option == "tasks_max" else quantities.size(value)
     wanted = amount.number if amount.share is None else limit(shown)  # how much a share is of, systemd knows best
     number = limit(content)
@@ -124,10 +124,10 @@ def _weight(value: str, name: str) -> int:
     return min(max(number * 500 // 100, 10), 1000) if name == "blkio.weight" else number
 
 
-def _throttled(value: str, content: str, factor: str, version: int) -> bool:
+def _io_limited(value: str, content: str, key: str, version: int) -> bool:
+    """Whether some device has this limit: io.max and blkio.throttle.* name devices by numbers, systemd by paths."""
     number = quantities.size(value.rpartition(" ")[2]).number
-    words: List[str] = content.split()
-    return (f"{factor}={number}" if version == 2 else str(number)) in words
+    return (f"{key}={number}" if version == 2 else str(number)) in content.split()
 
 
 def files(option: str, version: int) -> Tuple[str, ...]:

@@ -13,7 +13,7 @@ from .overlay import Forecast
 
 
 def environment_for(wish: Wish, found: Observed, unit: Unit, seen: Seen, below: Mapping[str, str]) -> Dict[str, str]:
-    """What the program has to be told. What the administrator tells it stays. below: what our lasting drop-in tells, which a runtime one goes over."""
+    """What the program has to be told. What the administrator tells it stays. below: what our lasting drop-in tells it, over which a runtime one goes."""
     if found.alone is None:
         return {}
     if wish.share:
@@ -37,16 +37,16 @@ def _with_share(share: str, found: Observed, unit: Unit) -> Observed:
 
 
 def _read_by_chance(found: Observed, unit: Unit, seen: Seen) -> bool:
-    """Whether a program that reads quotas finds that of its slice only while nothing beside it in there makes systemd give it a cpu cgroup of its own.
+    """Whether the program reads its slice's quota only for as long as it has no cpu cgroup of its own.
 
-    So it is on v1 (src/core/cgroup.c, unit_get_sibling_mask).
+    On v1 systemd gives it one as soon as a neighbour in the slice needs one (src/core/cgroup.c, unit_get_sibling_mask).
     """
     reads = found.alone is not None and found.alone.reads_quota and seen.controllers.get(hierarchy.CPU) == 1
     return reads and advise.wished_procs(found) < len(found.cpus) and time_span(unit.chain[0].get("CPUQuotaPerSecUSec", "")) is None
 
 
 def sharing(wish: Wish, found: Observed, wanted: Wanted, forecast: Forecast) -> Sharing:
-    """Who else is below the slice whose limit of memory counts: what runs there, services of this call that will, and a template's other instances."""
+    """Who else is in the slice whose memory limit counts: what runs there, services of this call that will, and a template's other instances."""
     bound = found.effective.heap
     if bound is None or bound.node.path == found.unit:
         return Sharing()

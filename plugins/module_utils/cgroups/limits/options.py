@@ -108,7 +108,7 @@ def _size(value: str, name: str) -> Sequence[str]:
     return [quantities.short(quantities.size(value, name))]
 
 
-def _most(value: str, name: str) -> Sequence[str]:
+def _positive_size(value: str, name: str) -> Sequence[str]:
     amount = quantities.size(value, name)
     if amount.number == 0 or amount.share == 0:
         raise GoHostError(f"{name} is nothing", value, "systemd takes no such limit: give more.")
@@ -190,7 +190,7 @@ def _nofile(value: int, name: str) -> Sequence[str]:
 
 _READERS: Dict[str, Callable[[Any, str], Sequence[str]]] = {
     **dict.fromkeys(("memory_min", "memory_low", "memory_swap_max"), _size),
-    **dict.fromkeys(("memory_high", "memory_max"), _most),
+    **dict.fromkeys(("memory_high", "memory_max"), _positive_size),
     **dict.fromkeys(("io_read_bandwidth_max", "io_write_bandwidth_max", "io_read_iops_max", "io_write_iops_max"), _devices),
     "cpu_quota": _quota,
     "cpu_quota_period": _period,

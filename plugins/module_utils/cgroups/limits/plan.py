@@ -195,18 +195,17 @@ def _restart(row: Row, member: UnitState, lost: FrozenSet[str], texts: Texts) ->
     running = member.running
     if running is None or row.wish.target.kind != SERVICE:
         return ""
-    old = parse.settings(row.target.text or "", row.target.path)
-    new = parse.settings(row.text or "", row.target.path)
+    old, new = (parse.settings(text or "", row.target.path) for text in (row.target.text, row.text))
     before, after = parse.go_environment(old), parse.go_environment(new)
     found: List[str] = []
     told = overlay.told(member, overlay.settings(member, texts, runtime=True))
     found += [name for name in sorted({*before, *after}) if running.environment.get(name) != told.get(name)]
-    limits: Tuple[Dict[str, Tuple[str, ...]], Dict[str, Tuple[str, ...]]] = (parse.options(old), parse.options(new))
-    for option in (each.option for each in DIRECTIVES.values() if each.at_start and each.option not in lost):
-        was, will = (each.get(option) for each in limits)
-        has = _has(option, will, member)
-        if (was != will) if has is None else not has:
-            found.append(DIRECTIVES[option].name)
+    was, will = parse.options(old), parse.options(new)
+    for directive in (each for each in DIRECTIVES.values() if each.at_start and each.option not in lost):
+        option = directive.option
+        has = _has(option, will.get(option), member)
+        if (was.get(option) != will.get(option)) if has is None else not has:
+            found.append(directive.name)
     return f"runs without this {', '.join(found)}" if found else ""
 
 

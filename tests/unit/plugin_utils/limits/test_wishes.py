@@ -9,7 +9,7 @@ import pytest
 
 from ansible_collections.gohost.linux.plugins.module_utils.cgroups import quantities
 from ansible_collections.gohost.linux.plugins.module_utils.errors import GoHostError
-from ansible_collections.gohost.linux.plugins.plugin_utils.limits.wishes import PRESETS, numbers, units
+from ansible_collections.gohost.linux.plugins.plugin_utils.limits.wishes import PRESETS, uids_of, units
 
 UIDS = {"alice": "1000", "root": "0"}
 LIMIT = {"tasks_max": 99}
@@ -76,7 +76,7 @@ def test_users_who_are_not_there() -> None:
 
 
 def test_numbers_of_users() -> None:
-    assert numbers(["alice:x:1000:1000:Alice, A.:/home/alice:/bin/sh", "root:x:0:0::/root:", "", "+::"]) == {**UIDS, "+": ""}
+    assert uids_of(["alice:x:1000:1000:Alice, A.:/home/alice:/bin/sh", "root:x:0:0::/root:", "", "+::"]) == {**UIDS, "+": ""}
 
 
 @pytest.mark.parametrize(
