@@ -10,7 +10,7 @@ version_added: 0.1.0
 author:
   - The gohost.linux authors (@gohost)
 description:
-  - Limits services, slices and scopes by one drop-in for each, with one C(systemctl daemon-reload) for all, and looks into the kernel's own files whether
+  - Limits services, slices and scopes by one drop-in for each, with one C(systemctl daemon-reload) for all, and verifies in the kernel's own files that
     the limits are there.
   - Tells Go programs what their runtime cannot know. It reads a CPU quota only since Go 1.25 and only that of its own cgroup, and never a limit of memory.
     For a service whose program Go has built, GOMAXPROCS and GOMEMLIMIT that fit the tightest limit on it go into the drop-in.
@@ -37,35 +37,35 @@ options:
         choices: [present, absent]
         default: present
       runtime:
-        description: Below C(/run), gone at boot. It wins over the lasting one, which is left as it is.
+        description: The drop-in is below C(/run) and gone at the next boot. It wins over the lasting one, which is left as it is.
         type: bool
         default: false
       memory_min:
-        description: Memory that is never taken back. Sizes are bytes, V(512MiB), V(2GiB), V(25%) of the machine's memory, or V(infinity).
+        description: Memory that is never reclaimed. Sizes are bytes, V(512MiB), V(2GiB), V(25%) of the machine's memory, or V(infinity).
         type: str
       memory_low:
-        description: Memory that is not taken back while others have more than theirs.
+        description: Memory that is reclaimed only when nothing else can be.
         type: str
       memory_high:
-        description: Memory above which processes are slowed down. Not with cgroup v1.
+        description: Memory above which processes are throttled and their memory is reclaimed. Not with cgroup v1.
         type: str
       memory_max:
-        description: Memory above which the kernel ends processes.
+        description: Memory above which the kernel's OOM killer kills processes.
         type: str
       memory_swap_max:
-        description: Swap. Not with cgroup v1.
+        description: Swap that may be used. Not with cgroup v1.
         type: str
       cpu_quota:
         description: CPU time, in CPUs as in V(1.5), as systemd's V(150%), or V(infinity).
         type: str
       cpu_quota_period:
-        description: Over which the quota is counted, in seconds from 0.001 to 1. Without it 0.1.
+        description: Period over which the quota is counted, in seconds from 0.001 to 1. Without it, systemd takes 0.1.
         type: float
       cpu_weight:
         description: Share of CPU time where it is scarce, from V(1) to V(10000), or V(idle). Others have V(100).
         type: str
       allowed_cpus:
-        description: CPUs as in V(0-3,8). Not with cgroup v1.
+        description: CPUs to run on, as in V(0-3,8). Not with cgroup v1.
         type: str
       tasks_max:
         description: Processes and threads, a number, V(25%) of those that the machine can have, or V(infinity).
@@ -74,7 +74,7 @@ options:
         description: Share of input and output where it is scarce, from V(1) to V(10000). Others have V(100).
         type: int
       io_read_bandwidth_max:
-        description: Bytes a second that are read from devices.
+        description: The most bytes per second that are read from a device.
         type: list
         elements: dict
         suboptions: &device
@@ -87,47 +87,47 @@ options:
             type: str
             required: true
       io_write_bandwidth_max:
-        description: Bytes a second that are written to devices.
+        description: The most bytes per second that are written to a device.
         type: list
         elements: dict
         suboptions: *device
       io_read_iops_max:
-        description: Operations a second that read from devices; cgroup v2 only.
+        description: The most read operations per second on a device. Not with cgroup v1.
         type: list
         elements: dict
         suboptions: *device
       io_write_iops_max:
-        description: Operations a second that write to devices; cgroup v2 only.
+        description: The most write operations per second on a device. Not with cgroup v1.
         type: list
         elements: dict
         suboptions: *device
       managed_oom_swap:
-        description: Whether systemd-oomd ends the unit's processes when swap is short.
+        description: Whether systemd-oomd kills the unit's processes when swap is short.
         type: str
         choices: [auto, kill]
       managed_oom_memory_pressure:
-        description: Whether systemd-oomd ends the unit's processes under pressure for memory.
+        description: Whether systemd-oomd kills the unit's processes under memory pressure.
         type: str
         choices: [auto, kill]
       managed_oom_memory_pressure_limit:
-        description: The pressure that is meant, as in V(60%).
+        description: The memory pressure at which it does so, as in V(60%).
         type: str
       managed_oom_preference:
-        description: Whether systemd-oomd takes others first.
+        description: Whether systemd-oomd kills other units first.
         type: str
         choices: [none, avoid, omit]
       oom_policy:
-        description: What becomes of a service of which the kernel has ended a process for want of memory.
+        description: What becomes of a service when the OOM killer has killed one of its processes.
         type: str
         choices: [continue, stop, kill]
       oom_score_adjust:
-        description: From V(-1000), never ended by the kernel for want of memory, to V(1000).
+        description: How soon the OOM killer takes the service's processes, from V(-1000), never, to V(1000), first.
         type: int
       limit_nofile:
         description: Files that a process of the service may have open. The hard limit; the soft one stays at 1024, for Go raises its own.
         type: int
       delegate:
-        description: Controllers that the service may hand on to cgroups of its own.
+        description: Controllers that are delegated to the service, which may hand them on to cgroups of its own.
         type: list
         elements: str
         choices: [cpu, cpuset, io, memory, pids]
@@ -137,7 +137,7 @@ options:
       go_runtime:
         description:
           - With V(auto) the service's program is told GOMAXPROCS, as the least of its CPUs and the tightest CPU quota on it, rounded up and at least two, and
-            GOMEMLIMIT, as O(units[].memory_headroom) of the tightest limit of memory. That is where it is built by Go.
+            GOMEMLIMIT, as O(units[].memory_headroom) of the tightest memory limit. Programs that Go has not built are told nothing.
           - GOMAXPROCS is left out where the release of Go chooses that by itself, so that it follows changes.
           - GOMEMLIMIT is left out where there is no limit, and where others have processes below the slice whose limit it is, unless
             O(units[].memory_share) says the service's part.
@@ -146,24 +146,24 @@ options:
         choices: [auto, 'off']
         default: auto
       memory_headroom:
-        description: Part of the limit of memory that becomes GOMEMLIMIT. The rest is for what the Go runtime does not count.
+        description: Part of the memory limit that becomes GOMEMLIMIT. The rest is for what the Go runtime does not count.
         type: float
         default: 0.9
       memory_share:
-        description: The service's part of a limit of memory that it shares with others, as in V(50%), or a size.
+        description: The service's part of a memory limit that it shares with others, as in V(50%), or a size.
         type: str
   restart:
     description:
-      - Which services that run are restarted. Most limits need no restart, C(environment), C(limit_nofile), C(oom_score_adjust), C(delegate) and C(slice)
-        count at a service's start.
+      - Which running services are restarted. Most limits need no restart. The environment, C(limit_nofile), C(oom_score_adjust), C(delegate) and C(slice)
+        count at a service's start only.
       - V(never) none; RV(units[].restart_required) says which should be.
-      - V(needed) those that run without something that they would have after a start.
+      - V(needed) those that run without something that they would have after a restart.
       - V(always) also those whose drop-in is changed.
     type: str
     choices: [never, needed, always]
     default: never
   force:
-    description: Set O(units[].memory_max) also where more is used now, so that the kernel ends processes at once.
+    description: Set O(units[].memory_max) also where more is used now, so that the OOM killer kills processes at once.
     type: bool
     default: false
 attributes:
@@ -182,9 +182,9 @@ attributes:
     support: full
 notes:
   - Drop-ins are C(/etc/systemd/system/UNIT.d/90-gohost-limits.conf), after what C(systemctl set-property) writes. Those of prefixes and templates begin with
-    80 to 84, the narrower the later, those of O(units[].runtime) with 95 and 85 to 89. Whose they are stands in their first line.
+    80 to 84, the narrower the later, those of O(units[].runtime) with 95 and 85 to 89. Their first line says whose they are.
   - A run that is killed between writing and C(daemon-reload) leaves a mark below C(/run), and the next one reloads.
-  - Limits that somebody has written into the kernel's files by hand are put right.
+  - Limits that somebody has changed by hand in the kernel's files are set again.
 seealso:
   - module: gohost.linux.go_runtime_info
   - name: systemd.resource-control(5)
@@ -297,7 +297,7 @@ units:
           type: str
           sample: 0-3
     go_visible:
-      description: What Go programs see there that are told nothing.
+      description: What Go programs see there when they are told nothing.
       type: dict
       contains:
         gomaxprocs:
@@ -321,17 +321,17 @@ units:
       elements: dict
       contains:
         option:
-          description: About what.
+          description: The option that they set.
           type: str
         file:
-          description: Where.
+          description: The drop-in.
           type: str
           sample: /etc/systemd/system.control/build.slice.d/50-MemoryMax.conf
         value:
-          description: What they say.
+          description: Its value there.
           type: str
         wins:
-          description: Whether that is what counts.
+          description: Whether that one counts.
           type: bool
     restart_required:
       description: Whether a service runs without something that counts at its start.
@@ -340,7 +340,7 @@ units:
       description: Whether it was restarted, or would be.
       type: bool
     warnings:
-      description: What to do something about, a sentence each.
+      description: What should be looked into, a sentence each.
       type: list
       elements: str
 """

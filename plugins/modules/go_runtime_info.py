@@ -304,7 +304,7 @@ programs:
       type: dict
       sample: {memory_max: 384MiB, cpu_quota: 1.25, tasks_max: 64}
     warnings:
-      description: What to do something about, a sentence each.
+      description: What should be looked into, a sentence each.
       type: list
       elements: str
       sample: ["Go takes 4 CPUs, the kernel gives 1.5 (/goapp.slice): it reads the quota of its own cgroup only, not of those above. Set GOMAXPROCS=2."]
