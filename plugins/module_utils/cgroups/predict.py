@@ -7,13 +7,14 @@ After golang/go:src/runtime/proc.go (schedinit), src/runtime/cgroup_linux.go, sr
 src/internal/runtime/cgroup/, at go1.21.13, go1.24.13, go1.25.14, go1.26.11 and go1.27.4. A program that calls runtime.GOMAXPROCS is not foreseen.
 """
 
+import itertools
 import math
 import posixpath
 import re
 from typing import Callable, Dict, NamedTuple, Optional, Tuple
 
 from . import hierarchy, parse
-from .model import Mount, Node, Place, Prediction, Program
+from .model import Node, Place, Prediction, Program
 
 Read = Callable[[str], Optional[str]]  # path → content as the program would read it, None where it cannot
 
@@ -40,7 +41,7 @@ def _leaf_125(place: Place) -> Optional[Node]:
     member = hierarchy.of(hierarchy.CPU, place.memberships)
     point = None
     for mount in place.mounts:
-        if _v1_cpu(mount):
+        if mount.fstype == "cgroup" and hierarchy.CPU in mount.options:
             point = mount.point
             break
         if mount.fstype == "cgroup2":
@@ -51,23 +52,9 @@ def _leaf_125(place: Place) -> Optional[Node]:
 
 
 def _leaf_126(place: Place) -> Optional[Node]:
-    """The first mount of the hierarchy whose root the path is below."""
-    member = hierarchy.of(hierarchy.CPU, place.memberships)
-    if member is None:
-        return None
-    for mount in place.mounts:
-        if not mount.root.startswith("/"):
-            return None  # the file counts as malformed from here on
-        if not (_v1_cpu(mount) if member.hierarchy else mount.fstype == "cgroup2"):
-            continue
-        rest = hierarchy.below(member.path, mount.root)
-        if rest is not None and hierarchy.below(rest, "/..") is None:
-            return Node(1 if member.hierarchy else 2, member.path, posixpath.normpath(mount.point + rest))
-    return None
-
-
-def _v1_cpu(mount: Mount) -> bool:
-    return mount.fstype == "cgroup" and hierarchy.CPU in mount.options
+    """The first mount of the hierarchy whose root the path is below. From a mount whose root is no path on, the file counts as malformed."""
+    mounts = itertools.takewhile(lambda mount: mount.root.startswith("/"), place.mounts)
+    return next(iter(hierarchy.chain(hierarchy.CPU, place.memberships, mounts)), None)
 
 
 class Behaviour(NamedTuple):

@@ -24,7 +24,7 @@ class Forecast:
     """A host's units as systemd will show them when these drop-ins are written. Their Environment= changes nothing of that, so each is worked out once."""
 
     def __init__(self, seen: Seen, texts: Texts) -> None:
-        self.seen, self.texts = seen, texts
+        self.seen, self._texts = seen, texts
         self._known: Dict[Tuple[str, bool], Dict[str, str]] = {}
 
     def unit(self, wish: Wish, state: UnitState) -> Unit:
@@ -46,7 +46,7 @@ class Forecast:
     def _properties(self, state: UnitState, runtime: bool) -> Dict[str, str]:
         key = (state.name, runtime)
         if key not in self._known:
-            self._known[key] = properties(state, self.texts, runtime, self.seen)
+            self._known[key] = properties(state, self._texts, runtime, self.seen)
         return self._known[key]
 
 

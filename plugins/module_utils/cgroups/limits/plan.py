@@ -84,7 +84,7 @@ def _rows(wanted: Wanted, seen: Seen) -> List[Row]:
     found: Dict[int, Row] = {}
     forecast = overlay.Forecast(seen, texts)
     for number, wish in sorted(enumerate(wanted.wishes), key=lambda each: each[1].runtime):  # the others go over the lasting ones
-        found[number] = _row(wish, seen.targets[number], wanted, forecast)
+        found[number] = _row(wish, seen.targets[number], wanted, texts, forecast)
         written(found[number].target.path, found[number].text)
     return [_judged(found[number], seen, texts) for number in range(len(found))]
 
@@ -159,10 +159,9 @@ def _held(option: str, wish: Wish, member: UnitState, seen: Seen) -> bool:
     return directives.held(option, wish.settings[option], lambda name: member.live.get(f"{directory}/{name}"), version, shown)
 
 
-def _row(wish: Wish, target: SeenTarget, wanted: Wanted, forecast: overlay.Forecast) -> Row:
-    seen, texts = forecast.seen, forecast.texts
+def _row(wish: Wish, target: SeenTarget, wanted: Wanted, texts: Texts, forecast: overlay.Forecast) -> Row:
     row = Row(wish, target, parse.render(wish, {}), {}, None)
-    state = target.unit
+    seen, state = forecast.seen, target.unit
     if state is None or not state.loaded:
         return row
     told = overlay.told(state, overlay.settings(state, texts, wish.runtime, ours=False))
