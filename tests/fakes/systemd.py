@@ -302,7 +302,7 @@ class FakeSystemd(Rooted):
 
     def _start(self, name: str) -> None:
         values = self._values(name)
-        placed = _parent(name) if name.endswith(".slice") else values.get("Slice", ["system.slice"])[0]
+        placed = _parent(name) if name.endswith(".slice") else _placed(values, name)
         if name != "-.slice" and placed not in self.state["active"]:
             self._start(placed)
         state = self.state
@@ -404,7 +404,7 @@ class FakeSystemd(Rooted):
         values = self._values(name) if files else {}
         shown = [("MainPID", str(entry.get("pid", 0)))] if kind == "service" else []
         shown += [(key, value) for key, value in _shown(values, kind) if loaded or key != "ExecStart"]
-        placed = _parent(name) if kind == "slice" else values.get("Slice", ["system.slice"])[0] if loaded else ""
+        placed = _parent(name) if kind == "slice" else _placed(values, name) if loaded else ""
         shown += [("Slice", placed), ("ControlGroup", entry.get("cgroup", "")), ("Id", name), ("LoadState", self._load_state(name))]
         own = [path for path, _text, _time in self._known(name)[:1] if not path.endswith(".conf")]
         dropins = [path for path, _text, _time in files if path.endswith(".conf")]
@@ -434,6 +434,13 @@ def _section(name: str) -> str:
 def _template(name: str) -> str:
     stem, sign, _instance = name.rpartition(".")[0].partition("@")
     return f"{stem}@.{name.rpartition('.')[2]}" if sign else ""
+
+
+def _placed(values: Values, name: str) -> str:
+    """The slice of a service or scope; an instance that says none is in a slice of its template."""
+    template, sign, rest = name.partition("@")
+    said = values.get("Slice", ["system-" + template.replace("-", "\\x2d") + ".slice" if sign else "system.slice"])[0]
+    return said.replace("%i", rest.rpartition(".")[0]).replace("%p", template)
 
 
 def _parent(name: str) -> str:
@@ -503,7 +510,7 @@ def _valid(setting: str, value: str) -> bool:
     }
     if setting in words:
         return set(value.split()) <= set(words[setting].split())
-    return setting != "Slice" or re.match(r"([a-z0-9@:_.\\]+(-[a-z0-9@:_.\\]+)*|-)\.slice\Z", value) is not None
+    return setting != "Slice" or re.match(r"([a-z0-9@:_.%\\]+(-[a-z0-9@:_.%\\]+)*|-)\.slice\Z", value) is not None
 
 
 def _number(text: str, base: int = 1024, total: int = MEMORY) -> Optional[int]:

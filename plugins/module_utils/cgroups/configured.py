@@ -25,6 +25,13 @@ def slice_chain(name: str) -> List[str]:
     return ["-".join(parts[:number]) + ".slice" for number in range(len(parts), 0, -1)] + ["-.slice"]
 
 
+def default_slice(unit: str) -> str:
+    """The slice of a service that says none: an instance is in its template's (systemd/systemd:src/core/unit.c, unit_set_default_slice)."""
+    template, sign, _instance = unit.partition("@")
+    escaped = "".join(f"\\x{ord(letter):02x}" if letter in "-\\" else letter for letter in template)
+    return f"system-{escaped}.slice" if sign else "system.slice"
+
+
 def cpus(chain: Sequence[Properties], version: str, online: Sequence[int]) -> Tuple[int, ...]:
     """CPUs that a unit's processes start on."""
     masks = [chain[0].get("CPUAffinity", "")]

@@ -15,10 +15,9 @@ from .. import configured
 from ..hierarchy import CPU, CPUSET, IO, MEMORY, PIDS, V1_NAMES
 from ..observe import Machine, environment_files, occupied, program_of, text
 from ..parse import cfs, exec_path, go_variables, keyed, limit, properties, status
-from . import dropins, manager
+from . import dropins, manager, overlay, parse
 from .directives import DIRECTIVES, files
-from .model import SERVICE, SLICE, TEMPLATE, Running, Seen, SeenTarget, Target, UnitState, Wanted, Wish
-from .overlay import SHOWN
+from .model import SECTIONS, SERVICE, SLICE, TEMPLATE, Running, Seen, SeenTarget, Target, UnitState, Wanted, Wish
 
 LASTING = dropins.LASTING  # the directory that a run locks
 DUE = "/run/gohost.linux-reload-due"  # stands from before the first write until systemd has read what was written; holds the units to restart after it
@@ -74,17 +73,27 @@ def _units(machine: Machine, wanted: Wanted) -> Tuple[Dict[str, Dict[str, str]],
     names = {probe(target) for target in targets} | {"system.slice", "-.slice"} | {name for chain in placed + own for name in chain}
     asked = _properties(machine, wanted)
     named = _shown(machine.host, sorted(names - {""}), asked)
-    chains = [configured.slice_chain(shown.get("Slice", "")) for shown in named.values()]
+    chains = [configured.slice_chain(name) for each in named.values() for name in (each.get("Slice", ""), *_elsewhere(machine.host, each))]
     more = {name for chain in chains for name in chain} - set(named)
     named.update(_shown(machine.host, sorted(more), asked))
     families = {target.pattern: list(_shown(machine.host, [target.pattern], asked).values()) for target in targets if target.family}
     return named, families
 
 
+def _elsewhere(host: Host, shown: Mapping[str, str]) -> List[str]:
+    """The slices of a service whose slice is ours to say, by what others say."""
+    paths = [shown.get("FragmentPath", ""), *UnitState(shown).dropins]
+    read = [each for path in paths if path for each in parse.settings(text(host, path) or "", path) if each.name == "Slice"]
+    if not any(each.file.endswith(dropins.ENDING) for each in read):
+        return []
+    kept = [each for each in read if not each.file.endswith(dropins.ENDING)]
+    return [overlay.placed(kept, SECTIONS[SERVICE], shown.get("Id", ""))]
+
+
 def _properties(machine: Machine, wanted: Wanted) -> List[str]:
     """What systemd is asked about units: as little as will do, for it has to work each of them out."""
     unread = "cpu_weight" if machine.version == "v2" else "allowed_cpus"  # which no prediction needs here: see configured.py
-    found = [*_GENERAL, *(DIRECTIVES[option].shown for option in SHOWN if option != unread)]
+    found = [*_GENERAL, *(DIRECTIVES[option].shown for option in overlay.SHOWN if option != unread)]
     if machine.version != "v2":
         found += [*configured.CPU_CGROUP, "DelegateControllers"]
     if any(wish.target.kind != SLICE for wish in wanted.wishes):

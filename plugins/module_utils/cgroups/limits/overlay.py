@@ -4,7 +4,8 @@
 """Units as they will be when drop-ins are written: their files, settings and properties. Pure."""
 
 import posixpath
-from typing import Dict, List, Mapping, Optional, Tuple
+import re
+from typing import Dict, Iterable, List, Mapping, Optional, Tuple
 
 from ...errors import GoHostError
 from .. import configured, hierarchy, quantities
@@ -15,6 +16,7 @@ from .directives import DIRECTIVES
 from .model import SECTIONS, SLICE, Seen, Setting, UnitState, Wish
 
 SHOWN = ("cpu_quota", "cpu_weight", "allowed_cpus", "tasks_max", "memory_max", "memory_high", "memory_swap_max")  # what a prediction needs
+_SPECIFIER = re.compile(r"%.")
 _UNSET = {"allowed_cpus": "", "cpu_weight": configured.NOT_SET}
 
 Texts = Mapping[str, Mapping[str, Optional[str]]]  # unit, template or prefix → path of its drop-in → its text to be, None where it goes
@@ -98,12 +100,24 @@ def properties(unit: UnitState, texts: Texts, runtime: bool, seen: Seen) -> Dict
     given = parse.standing(then, section, DIRECTIVES["delegate"].name)
     if given:  # "yes" is all of them
         found["DelegateControllers"] = hierarchy.CPU if given[-1].value == "yes" else given[-1].value
-    placed = parse.standing(then, section, "Slice")
-    if placed:
-        found["Slice"] = placed[-1].value
-    elif parse.standing(now, section, "Slice"):
-        found["Slice"] = "system.slice"
+    if any(each.name == "Slice" for each in now + then):
+        found["Slice"] = placed(then, section, unit.name) or found.get("Slice", "")
     return found
+
+
+def placed(read: Iterable[Setting], section: str, unit: str) -> str:
+    """The slice that settings put a unit in, "" where only systemd knows it."""
+    found = parse.standing(read, section, "Slice")
+    name = _expanded(found[-1].value, unit) if found else configured.default_slice(unit)
+    return name if "%" not in name else ""
+
+
+def _expanded(value: str, unit: str) -> str:
+    """With the specifiers that names of slices have (systemd.unit(5))."""
+    stem, _point, _kind = unit.rpartition(".")
+    prefix, _sign, instance = stem.partition("@")
+    known = {"%%": "%", "%i": instance, "%p": prefix, "%j": prefix.rpartition("-")[2], "%n": unit, "%N": stem}
+    return _SPECIFIER.sub(lambda found: known.get(found.group(), found.group()), value)
 
 
 def shown(option: str, value: str, seen: Seen) -> str:

@@ -15,6 +15,7 @@ from ansible_collections.gohost.linux.plugins.module_utils.cgroups.limits.model 
 from ansible_collections.gohost.linux.plugins.module_utils.cgroups.limits.observe import DUE
 from ansible_collections.gohost.linux.plugins.module_utils.cgroups.limits.options import ARGUMENT_SPEC, wanted
 from ansible_collections.gohost.linux.plugins.module_utils.cgroups.limits.plan import Row
+from ansible_collections.gohost.linux.plugins.module_utils.cgroups.model import Bound, Node
 from ansible_collections.gohost.linux.plugins.module_utils.errors import GoHostError
 from ansible_collections.gohost.linux.plugins.module_utils.host import CommandResult
 from tests.fakes import systemd
@@ -260,6 +261,24 @@ def test_a_service_whose_slice_is_wished_no_more(host: FakeSystemd, restart: str
     done(host, call(app, dict(unit="other.service", slice="go.slice", tasks_max="50"), go))
     outcome = done(host, call(app, dict(unit="other.service", tasks_max="50"), go, restart=restart))
     assert outcome.decision.rows[0].environment == {"GOMEMLIMIT": "460MiB"}
+
+
+@pytest.mark.parametrize("fragment", ["Slice=go-%i.slice\n", "Slice=go-%p-%i.slice\n", ""])
+def test_the_slice_of_an_instance(host: FakeSystemd, fragment: str) -> None:
+    """Its limit counts, whether the unit says it with specifiers or not at all, and when ours goes, too."""
+    name = {"Slice=go-%i.slice\n": "go-1.slice", "": "system-app.slice"}.get(fragment, "go-app-1.slice")
+    host.unit("app@.service", f"[Service]\nExecStart=/bin/sleep 9\n{fragment}")
+    host.reload()
+    host.start("app@1.service")
+    limit, lasting = dict(unit=name, memory_max="512MiB"), dict(unit="app@1.service", tasks_max="5")
+    done(host, call(limit, dict(lasting, slice="b.slice"), restart="needed"))
+    assert host.state["active"]["app@1.service"]["cgroup"] == "/b.slice/app@1.service"
+    for wish in (call(limit, lasting, restart="needed"), call(lasting)):
+        found = next(row for row in done(host, wish).decision.rows if row.target.path.endswith("/app@1.service.d/90-gohost-limits.conf"))
+        assert found.environment == {"GOMEMLIMIT": "460MiB"}
+        assert found.started is not None and found.started.effective.memory == Bound(512 << 20, Node(0, name, ""))
+    done(host, call(dict(lasting, slice="b.slice"), restart="needed"))
+    assert done(host, call(lasting)).decision.rows[0].environment == {"GOMEMLIMIT": "460MiB"}
 
 
 def test_who_comes_meanwhile_is_for_the_next_run(host: FakeSystemd, monkeypatch: pytest.MonkeyPatch) -> None:
