@@ -13,11 +13,27 @@ from .model import SECTIONS, Setting, Wish
 
 OURS = "# Written by gohost.linux.cgroup_limits, which overwrites and removes this file.\n"
 _SECTION = re.compile(r"\[([^\]]*)\]\Z")
+_ANYTHING = re.compile("")
+_SIZE = r"(\d.*|infinity)?\Z"
+_TAKEN = {  # what systemd 252 does something with; most take an empty value, which resets, some do not
+    name: re.compile(form, re.ASCII)
+    for name, form in {
+        **dict.fromkeys(("MemoryMin", "MemoryLow", "MemorySwapMax"), _SIZE),
+        **dict.fromkeys(("MemoryHigh", "MemoryMax"), r"(?!0+%?\Z)" + _SIZE),
+        "CPUQuota": r"(\d+(\.\d+)?%)?\Z",
+        "CPUWeight": r"(\d+|idle)?\Z",
+        "IOWeight": r"\d*\Z",
+        "TasksMax": r"(\d+(\.\d+)?%|\d+|infinity)?\Z",
+        "OOMPolicy": r"(continue|stop|kill)\Z",
+        "LimitNOFILE": r"(\d+|infinity)(:(\d+|infinity))?\Z",
+        "Slice": r".+\.slice\Z",
+    }.items()
+}
 
 
 @functools.lru_cache(maxsize=None)
 def settings(text: str, file: str) -> Tuple[Setting, ...]:
-    """The settings of a unit file in their order (systemd.syntax(7)); lines of other forms are left out."""
+    """The settings of a unit file in their order (systemd.syntax(7)); lines of other forms are left out, and limits that systemd does not take."""
     found: List[Setting] = []
     section, waiting = "", ""
     for line in [*text.split("\n"), ""]:  # an empty one ends what the last one continues
@@ -32,7 +48,7 @@ def settings(text: str, file: str) -> Tuple[Setting, ...]:
         name, sign, value = whole.partition("=")
         if header:
             section = header.group(1)
-        elif sign and name.strip():
+        elif sign and name.strip() and _TAKEN.get(name.strip(), _ANYTHING).match(value.strip()):
             found.append(Setting(section, name.strip(), value.strip(), file))
     return tuple(found)
 

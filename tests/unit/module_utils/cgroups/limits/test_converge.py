@@ -245,6 +245,18 @@ def test_another_file_that_wins(host: FakeSystemd) -> None:
     assert [(each.option, each.wins) for each in outcome.decision.rows[0].conflicts] == [("limit_nofile", True), ("tasks_max", False), ("tasks_max", True)]
 
 
+def test_another_file_whose_values_systemd_does_not_take(host: FakeSystemd) -> None:
+    """Ours count, and nobody wins over them."""
+    host.write(f"{ETC}/app.service.d/99-x.conf", "[Service]\nSlice=\nLimitNOFILE=\nTasksMax=lots\nCPUQuota=1.5\n")
+    host.reload()
+    host.start("app.service")
+    wish = call(dict(unit="app.service", slice="go.slice", limit_nofile=5000, tasks_max="5", cpu_quota="1"), restart="needed")
+    (row,) = done(host, wish).decision.rows
+    assert [each.file for each in row.conflicts if each.wins] == [] and host.restarted == ["app.service"]
+    assert host.state["active"]["app.service"]["cgroup"] == "/go.slice/app.service" and host.live("app.service")["pids.max"] == "5"
+    assert row.started is not None and row.started.effective.cpus == Bound(1.0, Node(0, "app.service", ""))
+
+
 def test_a_service_that_leaves_a_shared_slice(host: FakeSystemd) -> None:
     """Of the two in a slice with a limit one goes elsewhere: the one that stays has all of it at once, and the next run changes nothing."""
     go = dict(unit="go.slice", memory_max="512MiB")

@@ -43,6 +43,26 @@ def test_settings(text: str, expected: Read) -> None:
 
 
 @pytest.mark.parametrize(
+    ("name", "taken", "ignored"),
+    [
+        ("MemoryMax", ["", "1G", "0.1G", "12.5%", "1G 512M", "infinity"], ["0", "lots", "-1", "max"]),
+        ("MemoryLow", ["", "0", "1G"], ["lots"]),
+        ("CPUQuota", ["", "150%", "12.34%"], ["1.5", "infinity", "%"]),
+        ("CPUWeight", ["", "100", "idle"], ["high", "-1"]),
+        ("IOWeight", ["", "100"], ["idle"]),
+        ("TasksMax", ["", "5", "20%", "infinity"], ["lots", "5.5", "1K"]),
+        ("OOMPolicy", ["continue", "stop", "kill"], ["", "never"]),
+        ("LimitNOFILE", ["5", "5:6", "infinity", "5:infinity"], ["", "1k", "5:"]),
+        ("Slice", ["a.slice", "a-%i.slice"], ["", "a", "a.service"]),
+        ("Environment", ["", "A=1"], []),
+    ],
+)
+def test_what_systemd_does_not_take_is_no_setting(name: str, taken: List[str], ignored: List[str]) -> None:
+    """Each was tried on systemd 252, which says "ignoring" in its journal."""
+    assert read("[Service]\n" + "".join(f"{name}={value}\n" for value in taken + ignored)) == [("Service", name, value) for value in taken]
+
+
+@pytest.mark.parametrize(
     ("text", "values"),
     [
         ("[Service]\nA=1\nA=2\n", ["1", "2"]),
