@@ -90,6 +90,7 @@ class FakeSystemd(Rooted):
     """
 
     version = 252
+    says = {"Version": "252.39-1~deb12u2", "DefaultTasksMax": str(TASKS * 15 // 100)}
 
     def __init__(self, root: Path) -> None:
         super().__init__(root)
@@ -387,7 +388,7 @@ class FakeSystemd(Rooted):
 
     def _show(self, names: List[str], wanted: List[str]) -> Tuple[int, str, str]:
         if not names:
-            return 0, "Version=252.39-1~deb12u2\n" if "Version" in wanted else "", ""
+            return 0, "".join(f"{name}={self.says[name]}\n" for name in wanted), ""
         blocks: List[str] = []
         for name in names:
             if name.partition(".")[0].endswith("@") and "*" not in name:

@@ -126,7 +126,7 @@ class Seen(NamedTuple):
     cpus: online; memory, tasks: of the machine, bytes and number; oomd: whether systemd-oomd is installed; missing: devices that are wished and not there.
     due: what a run that was killed before it had told systemd all would have restarted, None where none was.
     targets: in the order of the wishes; slices: of the units in question, by name.
-    occupants: slice → cgroups below it that hold processes.
+    occupants: slice → cgroups below it that hold processes. default_tasks: of services and scopes that say nothing of it, where ours does; None is no limit.
     """
 
     systemd: int
@@ -141,6 +141,7 @@ class Seen(NamedTuple):
     targets: Tuple[SeenTarget, ...]
     slices: Mapping[str, UnitState]
     occupants: Mapping[str, Tuple[str, ...]] = {}
+    default_tasks: Optional[int] = None
 
 
 def target(name: str) -> Target:

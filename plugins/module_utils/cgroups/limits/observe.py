@@ -15,7 +15,7 @@ from .. import configured
 from ..hierarchy import CPU, CPUSET, IO, MEMORY, PIDS, V1_NAMES
 from ..observe import Machine, environment_files, occupied, program_of, text
 from ..parse import cfs, exec_path, go_variables, keyed, limit, properties, status
-from . import dropins, manager, overlay, parse
+from . import dbus, dropins, manager, overlay, parse
 from .directives import DIRECTIVES, files
 from .model import SECTIONS, SERVICE, SLICE, TEMPLATE, Running, Seen, SeenTarget, Target, UnitState, Wanted, Wish
 
@@ -24,6 +24,7 @@ DUE = "/run/gohost.linux-reload-due"  # stands from before the first write until
 STAGED = ".gohost-new"  # behind a drop-in's name, so that systemd does not read it
 _PROBE = "gohost"  # an instance to ask a template about
 _CONTROLLERS = (CPU, MEMORY, PIDS, IO, CPUSET)
+_DEFAULT_TASKS = "DefaultTasksMax"
 _NUMBER = re.compile(r"\d+")
 _VERSION = re.compile(r"systemd (\d+)")
 _GENERAL = ("Id", "LoadState", "ActiveState", "FragmentPath", "DropInPaths", "NeedDaemonReload", "ControlGroup", "Slice")
@@ -49,6 +50,7 @@ def observe(host: Host, wanted: Wanted) -> Seen:
     states = {name: state(shown, name) for name, shown in named.items()}
     members = {pattern: tuple(state(each, pattern) for each in shown) for pattern, shown in families.items()}
     slices = {each.name: each for each in states.values() if each.name.endswith(".slice")}
+    targets = tuple(_target(host, wish, states, members, due is not None) for wish in wanted.wishes)
     return Seen(
         systemd=_version(host),
         cgroup=machine.version,
@@ -59,9 +61,10 @@ def observe(host: Host, wanted: Wanted) -> Seen:
         oomd=any(host.stat(f"{place}/lib/systemd/systemd-oomd") is not None for place in ("/usr", "")),
         missing=tuple(sorted({device for device in _devices(wanted) if host.stat(host.real(device)) is None})),
         due=due,
-        targets=tuple(_target(host, wish, states, members, due is not None) for wish in wanted.wishes),
+        targets=targets,
         slices=slices,
         occupants=_occupants(machine, wanted, slices),
+        default_tasks=_default_tasks(host) if any("TasksMax=" in (target.text or "") for target in targets) else None,
     )
 
 
@@ -133,6 +136,14 @@ def _version(host: Host) -> int:
     if found is None:
         raise GoHostError("systemctl does not tell its version", answer.stdout.strip() or answer.stderr.strip() or answer.rc, "Is systemd installed whole?")
     return int(found.group(1))
+
+
+def _default_tasks(host: Host) -> Optional[int]:
+    told = manager.properties(host, [dbus.ITSELF], [_DEFAULT_TASKS])
+    if told is not None:
+        return limit(told[dbus.ITSELF][_DEFAULT_TASKS])
+    blocks = properties(host.run(["systemctl", "show", "--no-pager", f"--property={_DEFAULT_TASKS}"]).stdout)
+    return limit(blocks[0].get(_DEFAULT_TASKS, "")) if blocks else None
 
 
 def _controllers(machine: Machine) -> Dict[str, int]:

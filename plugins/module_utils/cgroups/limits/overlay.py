@@ -96,7 +96,8 @@ def properties(unit: UnitState, texts: Texts, runtime: bool, seen: Seen) -> Dict
         if after:
             found[directive.shown] = shown(option, after[-1].value, seen) or found.get(directive.shown, "")
         elif before:
-            found[directive.shown] = _UNSET.get(option, quantities.INFINITY)
+            default = seen.default_tasks if option == "tasks_max" and section != SECTIONS[SLICE] else None
+            found[directive.shown] = _UNSET.get(option, quantities.INFINITY) if default is None else str(default)
     given = parse.standing(then, section, DIRECTIVES["delegate"].name)
     if given:  # "yes" is all of them
         found["DelegateControllers"] = hierarchy.CPU if given[-1].value == "yes" else given[-1].value

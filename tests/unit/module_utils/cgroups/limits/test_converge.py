@@ -257,6 +257,14 @@ def test_another_file_whose_values_systemd_does_not_take(host: FakeSystemd) -> N
     assert row.started is not None and row.started.effective.cpus == Bound(1.0, Node(0, "app.service", ""))
 
 
+def test_the_limit_of_tasks_that_a_unit_has_by_default(host: FakeSystemd) -> None:
+    """Services have systemd's own when ours goes; slices have none."""
+    done(host, call(dict(unit="other.service", tasks_max="5"), dict(unit="user-1000.slice", tasks_max="5")))
+    rows = done(host, call(dict(unit="other.service"), dict(unit="user-1000.slice"))).decision.rows
+    assert [row.started.effective.tasks for row in rows if row.started is not None] == [Bound(4500, Node(0, "other.service", "")), None]
+    assert host.live("other.service")["pids.max"] == "4500"
+
+
 def test_a_service_that_leaves_a_shared_slice(host: FakeSystemd) -> None:
     """Of the two in a slice with a limit one goes elsewhere: the one that stays has all of it at once, and the next run changes nothing."""
     go = dict(unit="go.slice", memory_max="512MiB")
