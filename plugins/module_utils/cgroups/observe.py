@@ -113,11 +113,23 @@ def environment_files(host: Host, shown: str) -> Dict[str, str]:
     """The Go runtime's variables in the files of EnvironmentFile=, as `systemctl show` prints them; they win over Environment= (systemd.exec(5))."""
     found: Dict[str, str] = {}
     for line in shown.splitlines():
-        path = line.rpartition(" (")[0]
-        names = [f"{posixpath.dirname(path)}/{name}" for name in host.listing(posixpath.dirname(path)) if fnmatch.fnmatch(name, posixpath.basename(path))]
-        for name in names:
-            found.update(parse.environment_file(text(host, name) or ""))
+        for path in _matching(host, line.rpartition(" (")[0]):
+            found.update(parse.environment_file(text(host, path) or ""))
     return found
+
+
+def _matching(host: Host, pattern: str) -> List[str]:
+    """The paths of a pattern as glob(7) has it, in their order; a path without a wildcard is itself."""
+    found = [""]
+    for part in pattern.split("/")[1:]:
+        if not set(part) & set("*?["):
+            found = [f"{path}/{part}" for path in found]
+            continue
+        hidden = part.startswith(".")
+        found = [
+            f"{path}/{name}" for path in found for name in host.listing(path or "/") if fnmatch.fnmatchcase(name, part) and name.startswith(".") <= hidden
+        ]
+    return sorted(found)
 
 
 def program_of(host: Host, path: str) -> Optional[BuildInfo]:

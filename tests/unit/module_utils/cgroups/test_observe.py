@@ -259,3 +259,18 @@ def test_slice_chain(name: str, chain: "list[str]") -> None:
 def test_the_outermost_of_equal_limits_is_named() -> None:
     nodes = [Node(2, path, path) for path in ("/a/b", "/a", "/")]
     assert hierarchy.tightest(nodes, lambda node: None if node.path == "/" else 5) == Bound(5, nodes[1])
+
+
+def test_environment_files(host: RootedHost) -> None:
+    """As systemd 252 reads them: wildcards in any part of a path, a later file wins."""
+    for path, text in {"a.d/1.env": "GOGC=1", "a.d/2.env": "GOGC=2", "b.d/1.env": "GOMAXPROCS=3", "a.d/.env": "GOGC=9", ".c.d/1.env": "GOGC=8"}.items():
+        host.write(f"/etc/{path}", f"{text}\n")
+
+    def read(*paths: str) -> "dict[str, str]":
+        return observe.environment_files(host, "\n".join(f"{path} (ignore_errors=yes)" for path in paths))
+
+    assert read("/etc/a.d/1.env", "/etc/none") == {"GOGC": "1"}
+    assert read("/etc/a.d/*") == read("/etc/a.d/[12].env") == {"GOGC": "2"}
+    assert read("/etc/?.d/1.env") == read("/*/*.d/1.env") == {"GOGC": "1", "GOMAXPROCS": "3"}
+    assert read("/etc/a.d/*", "/etc/a.d/1.env") == {"GOGC": "1"}
+    assert read("/etc/a.d/.*") == {"GOGC": "9"} and read("/none/*") == {} and read("") == {}
