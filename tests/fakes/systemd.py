@@ -36,6 +36,7 @@ V1 = "31 23 0:28 / /sys/fs/cgroup rw - tmpfs tmpfs rw\n" + "".join(
     f"{number} 31 0:{number} / /sys/fs/cgroup/{name} rw - cgroup cgroup rw,{option}\n"
     for number, name, option in ((32, "cpu", "cpu"), (33, "memory", "memory"), (34, "pids", "pids"), (35, "blkio", "blkio"), (36, "systemd", "name=systemd"))
 )
+_ITSELF = {"Version": "252.39-1~deb12u2", "DefaultTasksMax": str(TASKS * 15 // 100)}
 _STATE = "/.systemd.json"
 _ALWAYS = ("-.slice", "system.slice", "user.slice")
 _SECTIONS = {"service": "Service", "slice": "Slice", "scope": "Scope"}
@@ -90,7 +91,6 @@ class FakeSystemd(Rooted):
     """
 
     version = 252
-    says = {"Version": "252.39-1~deb12u2", "DefaultTasksMax": str(TASKS * 15 // 100)}
 
     def __init__(self, root: Path) -> None:
         super().__init__(root)
@@ -388,7 +388,7 @@ class FakeSystemd(Rooted):
 
     def _show(self, names: List[str], wanted: List[str]) -> Tuple[int, str, str]:
         if not names:
-            return 0, "".join(f"{name}={self.says[name]}\n" for name in wanted), ""
+            return 0, "".join(f"{name}={_ITSELF[name]}\n" for name in wanted), ""
         blocks: List[str] = []
         for name in names:
             if name.partition(".")[0].endswith("@") and "*" not in name:

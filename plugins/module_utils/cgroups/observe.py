@@ -5,7 +5,6 @@
 
 import errno
 import fnmatch
-import posixpath
 from typing import Callable, Dict, Iterator, List, Optional, Sequence, Tuple
 
 from ..binaries import observe as binaries
@@ -126,9 +125,7 @@ def _matching(host: Host, pattern: str) -> List[str]:
             found = [f"{path}/{part}" for path in found]
             continue
         hidden = part.startswith(".")
-        found = [
-            f"{path}/{name}" for path in found for name in host.listing(path or "/") if fnmatch.fnmatchcase(name, part) and name.startswith(".") <= hidden
-        ]
+        found = [f"{path}/{name}" for path in found for name in host.listing(path or "/") if fnmatch.fnmatchcase(name, part) and name.startswith(".") <= hidden]
     return sorted(found)
 
 

@@ -156,7 +156,8 @@ def _controllers(machine: Machine) -> Dict[str, int]:
     for mount in reversed(machine.mounts):  # a controller that v1 has is in no hierarchy of v2
         if mount.fstype == "cgroup":
             found.update({name: (1, mount.point) for name in _CONTROLLERS if V1_NAMES.get(name, name) in mount.options})
-    return {name: version if machine.host.writable(point) else 0 for name, (version, point) in found.items()}
+    root = machine.host.euid() == 0  # others may write in none, which says nothing of systemd
+    return {name: version if not root or machine.host.writable(point) else 0 for name, (version, point) in found.items()}
 
 
 def _options(wanted: Wanted) -> Dict[str, List[str]]:

@@ -171,9 +171,12 @@ def test_oomd(host: FakeSystemd) -> None:
 
 
 def test_cgroups_that_cannot_be_written(host: FakeSystemd, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(host, "euid", lambda: 0)
     monkeypatch.setattr(host, "writable", lambda path: path == f"{TOP}/pids")
     assert set(look(host).controllers.values()) == ({0, 1} if host.v1 else {0})
     assert look(host).controllers["pids"] == (1 if host.v1 else 0)
+    monkeypatch.setattr(host, "euid", lambda: 1000)  # who may write nowhere
+    assert set(look(host).controllers.values()) == ({1} if host.v1 else {2})
 
 
 def test_controllers_of_hybrid_are_those_of_v1(tmp_path: Path) -> None:
