@@ -46,11 +46,12 @@ def mounts(text: str) -> Tuple[Mount, ...]:
         before, sign, after = line.partition(" - ")
         fields, rest = before.split(" "), after.split(" ", 2)
         if sign and len(fields) >= 6 and len(rest) == 3 and (rest[0] in ("cgroup", "cgroup2")) == fields[3].startswith("/"):
-            found.append(Mount(_unescaped(fields[3]), _unescaped(fields[4]), rest[0], tuple(rest[2].split(",")), line))
+            found.append(Mount(unescaped(fields[3]), unescaped(fields[4]), rest[0], tuple(rest[2].split(",")), line))
     return tuple(found)
 
 
-def _unescaped(path: str) -> str:
+def unescaped(path: str) -> str:
+    """A path as it stands in mountinfo, where spaces and backslashes are octal."""
     return _OCTAL.sub(lambda found: chr(int(found.group(1), 8)), path)
 
 
@@ -161,8 +162,8 @@ def _block(lines: Iterable[str]) -> Dict[str, str]:
 
 
 def exec_path(value: str) -> str:
-    """The program in ExecStart= as `systemctl show` prints it; of several the last, which is the one that stays with Type=oneshot too."""
-    found = re.findall(r"\{ path=(/[^;]*?) ; argv\[\]=", value)
+    """The program in ExecStart= as `systemctl show` prints it, which may be a bare name; of several the last, which stays with Type=oneshot, too."""
+    found = re.findall(r"\{ path=([^;]*?) ; argv\[\]=", value)
     return found[-1] if found else ""
 
 

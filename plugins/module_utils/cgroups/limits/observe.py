@@ -59,7 +59,7 @@ def observe(host: Host, wanted: Wanted) -> Seen:
         memory=_least([_memory(host), _root_limit(machine, MEMORY, controllers, "memory.max", "memory.limit_in_bytes")]),
         tasks=_least([_number(host, "/proc/sys/kernel/pid_max"), _number(host, "/proc/sys/kernel/threads-max")]),
         oomd=any(host.stat(f"{place}/lib/systemd/systemd-oomd") is not None for place in ("/usr", "")),
-        missing=tuple(sorted({device for device in _devices(wanted) if host.stat(host.real(device)) is None})),
+        missing=tuple(sorted({device for device in _devices(wanted) if not _has_disk(machine, device)})),
         due=due,
         targets=targets,
         slices=slices,
@@ -296,6 +296,15 @@ def _devices(wanted: Wanted) -> Iterable[str]:
         for option, values in wish.settings.items():
             if DIRECTIVES[option].devices:
                 yield from (value.rpartition(" ")[0] for value in values)
+
+
+def _has_disk(machine: Machine, path: str) -> bool:
+    """Whether a path is a disk, or on one, for which systemd looks (src/core/cgroup.c, lookup_block_device); what is on none it limits nowhere."""
+    real = machine.host.real(path)
+    seen = machine.host.stat(real)
+    if seen is None or (seen.kind == "other" and real.startswith("/dev/")):
+        return seen is not None and machine.host.stat(f"/sys/class/block/{real[len('/dev/') :].replace('/', '!')}") is not None
+    return parse.on_disk(text(machine.host, "/proc/self/mountinfo") or "", real)
 
 
 def _number(host: Host, path: str) -> Optional[int]:

@@ -7,7 +7,8 @@ import functools
 import re
 from typing import Dict, Iterable, List, Mapping, Optional, Sequence, Tuple
 
-from ..parse import GO_VARIABLES, words
+from ..hierarchy import below
+from ..parse import GO_VARIABLES, unescaped, words
 from .directives import DIRECTIVES
 from .model import SECTIONS, Setting, Wish
 
@@ -76,6 +77,18 @@ def _assignments(each_word: Iterable[str]) -> Iterable[Tuple[str, str]]:
         name, sign, value = word.partition("=")
         if sign and name in GO_VARIABLES:
             yield name, value
+
+
+def on_disk(mountinfo: str, path: str) -> bool:
+    """Whether the file system of a path is on a block device, whose major number is not 0; btrfs has devices of its own (proc_pid_mountinfo(5))."""
+    best, found = -1, True
+    for line in mountinfo.splitlines():
+        before, _sign, after = line.partition(" - ")
+        fields = before.split(" ")
+        point = unescaped(fields[4]) if len(fields) >= 6 else ""
+        if point and below(path, point) is not None and len(point) >= best:  # what is mounted later in one place hides what was
+            best, found = len(point), not fields[2].startswith("0:") or after.startswith("btrfs ")
+    return found
 
 
 def render(wish: Wish, environment: Mapping[str, str]) -> Optional[str]:

@@ -34,7 +34,7 @@ def check(wanted: Wanted, seen: Seen) -> None:
         _cpus_fit(wish, seen)
         _memory_fits(wish, target, seen, wanted.force)
     if seen.missing:
-        raise GoHostError("there is no such device", ", ".join(seen.missing), "lsblk tells which there are.")
+        raise GoHostError("there is no such device", ", ".join(seen.missing), "lsblk tells which there are; a file has to be on one of them.")
 
 
 def _distinct(wanted: Wanted, seen: Seen) -> None:

@@ -157,6 +157,34 @@ def test_devices(host: FakeSystemd) -> None:
     assert seen.missing == ("/dev/vdb",)
 
 
+@pytest.mark.parametrize(
+    ("path", "there"),
+    [
+        ("/dev/vda1", True),
+        ("/dev/cciss/c0d0", True),
+        ("/dev/null", False),
+        ("/srv/file", True),
+        ("/srv/pool/file", True),
+        ("/run/file", False),
+        ("/file", False),  # of an overlay
+        ("/none", False),
+    ],
+)
+def test_files_on_disks(host: FakeSystemd, path: str, there: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As systemd 252 finds them: in a container and on file systems of memory there is no disk below."""
+    monkeypatch.setattr(host, "real", lambda path: path)
+    mounts = "20 1 0:40 / / rw - overlay overlay rw\n21 20 0:41 / /srv rw - tmpfs tmpfs rw\n22 20 254:1 / /srv rw - ext4 /dev/vda1 rw\n"
+    mounts += "23 20 0:46 / /run rw - tmpfs tmpfs rw\n24 22 0:47 / /srv/pool rw - btrfs /dev/vdb rw\n"
+    host.write("/proc/self/mountinfo", (systemd.V1 if host.v1 else systemd.V2) + mounts)
+    for each in ("/sys/class/block/vda1", "/sys/class/block/cciss!c0d0", "/srv/file", "/srv/pool/file", "/run/file", "/file"):
+        host.write(each, "")
+    for each in ("/dev/vda1", "/dev/cciss/c0d0", "/dev/null"):
+        os.makedirs(os.path.dirname(host.root + each), exist_ok=True)
+        os.mkfifo(host.root + each)
+    seen = look(host, dict(unit="app.service", io_write_iops_max=[dict(device=path, limit="5")]))
+    assert seen.missing == (() if there else (path,))
+
+
 def test_memory_of_a_container(host: FakeSystemd) -> None:
     host.write(f"{TOP}/memory/memory.limit_in_bytes" if host.v1 else f"{TOP}/memory.max", f"{1 << 30}\n")
     assert look(host).memory == 1 << 30
