@@ -19,6 +19,7 @@ _PROPERTIES = ",".join(
     + ("DelegateControllers,AllowedCPUs,MemoryMax,MemoryHigh,MemorySwapMax,TasksMax",)
 )
 _MOST_CGROUPS = 2000  # that are searched for processes which share a limit
+_SEARCHED = ("/usr/local/sbin", "/usr/local/bin", "/usr/sbin", "/usr/bin", "/sbin", "/bin")  # for bare names (systemd.service(5), "Command lines")
 _SMALL_FILE = 1 << 20
 
 
@@ -131,6 +132,8 @@ def _matching(host: Host, pattern: str) -> List[str]:
 
 def program_of(host: Host, path: str) -> Optional[BuildInfo]:
     """How the program of a unit was built; None where Go has not, or where it is missing, for which systemd has its own words."""
+    places = [path] if path.startswith("/") else [f"{place}/{path}" for place in _SEARCHED] if path else []
+    path = next((each for each in places if host.stat(each) is not None), "")
     if not path:
         return None
     try:

@@ -274,3 +274,14 @@ def test_environment_files(host: RootedHost) -> None:
     assert read("/etc/?.d/1.env") == read("/*/*.d/1.env") == {"GOGC": "1", "GOMAXPROCS": "3"}
     assert read("/etc/a.d/*", "/etc/a.d/1.env") == {"GOGC": "1"}
     assert read("/etc/a.d/.*") == {"GOGC": "9"} and read("/none/*") == {} and read("") == {}
+
+
+def test_a_program_by_its_bare_name(host: RootedHost) -> None:
+    host.go("/usr/bin/app", "go1.24.13")
+    assert observe.program_of(host, "none") is observe.program_of(host, "") is None
+    for path in ("/usr/local/bin/app", "/usr/local/sbin/app"):
+        seen = observe.program_of(host, "app")
+        assert seen is not None and seen.version == "go1.24.13" and observe.program_of(host, path) is None
+    host.go("/usr/local/bin/app", "go1.27.4")
+    seen = observe.program_of(host, "app")
+    assert seen is not None and seen.version == "go1.27.4"

@@ -186,6 +186,7 @@ def test_properties() -> None:
     assert (unit["MainPID"], parent) == ("0", {"Id": "-.slice", "LoadState": "loaded"})
     assert parse.exec_path(unit["ExecStart"]) == "/opt/go app/bin"
     assert parse.unit_variables(unit["Environment"]) == {"GOMAXPROCS": "3", "GODEBUG": "a=1 b", "GOGC": "60"}
+    assert parse.exec_path("{ path=app ; argv[]=app -x ; ignore_errors=no }") == "app"
     assert parse.exec_path("") == "" and parse.properties("") == []
 
 
