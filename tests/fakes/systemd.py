@@ -41,7 +41,7 @@ _STATE = "/.systemd.json"
 _ALWAYS = ("-.slice", "system.slice", "user.slice")
 _SECTIONS = {"service": "Service", "slice": "Slice", "scope": "Scope"}
 _SIZES = ("MemoryMin", "MemoryLow", "MemoryHigh", "MemoryMax", "MemorySwapMax")
-_LISTS = ("Environment", "EnvironmentFile", "IOReadBandwidthMax", "IOWriteBandwidthMax", "IOReadIOPSMax", "IOWriteIOPSMax", "ExecStart")
+_LISTS = ("Environment", "EnvironmentFile", "IOReadBandwidthMax", "IOWriteBandwidthMax", "IOReadIOPSMax", "IOWriteIOPSMax", "ExecStart", "UnsetEnvironment")
 _STUBBORN = ("Slice", "OOMPolicy", "LimitNOFILE")  # take no empty value
 _CONTROLLERS = {"cpu": ("CPUQuota", "CPUWeight"), "cpuset": ("AllowedCPUs",), "io": ("IOWeight", *_LISTS[2:6]), "memory": (), "pids": ()}
 _DEFAULTS = {
@@ -323,6 +323,8 @@ class FakeSystemd(Rooted):
 
     def _process(self, name: str, pid: int, values: Values) -> None:
         words = {word.partition("=")[0]: word for value in values.get("Environment", []) for word in shlex.split(value)}
+        gone = [word for value in values.get("UnsetEnvironment", []) for word in shlex.split(value)]
+        words = {name: word for name, word in words.items() if name not in gone and word not in gone}
         soft, hard = _nofile(values)
         score = values.get("OOMScoreAdjust", ["0"])[0]
         self.write(f"/proc/{pid}/environ", "".join(f"{word}\0" for word in ["LANG=C", *words.values()]))

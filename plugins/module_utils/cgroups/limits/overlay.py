@@ -54,7 +54,9 @@ class Forecast:
 
 def told(state: UnitState, settings: List[Setting]) -> Dict[str, str]:
     """The Go runtime's variables that these settings and the unit's EnvironmentFile= give its program."""
-    return {**{name: each.value for name, each in parse.go_environment(settings).items()}, **state.variables}
+    given = {**{name: each.value for name, each in parse.go_environment(settings).items()}, **state.variables}
+    gone = parse.unset(settings)
+    return {name: value for name, value in given.items() if not {name, f"{name}={value}"} & gone}
 
 
 def settings(unit: UnitState, texts: Texts, runtime: bool, ours: bool = True) -> List[Setting]:

@@ -5,7 +5,7 @@
 
 import functools
 import re
-from typing import Dict, Iterable, List, Mapping, Optional, Sequence, Tuple
+from typing import Dict, Iterable, List, Mapping, Optional, Sequence, Set, Tuple
 
 from ..hierarchy import below
 from ..parse import GO_VARIABLES, unescaped, words
@@ -70,6 +70,11 @@ def go_environment(read: Iterable[Setting]) -> Dict[str, Setting]:
         for name, value in _assignments(words(each.value)):
             found[name] = each._replace(name=name, value=value)
     return found
+
+
+def unset(read: Iterable[Setting]) -> Set[str]:
+    """What UnsetEnvironment= takes away of all the program would get: names, and names with a value (systemd.exec(5))."""
+    return {word for each in standing(read, SECTIONS["service"], "UnsetEnvironment") for word in words(each.value)}
 
 
 def _assignments(each_word: Iterable[str]) -> Iterable[Tuple[str, str]]:

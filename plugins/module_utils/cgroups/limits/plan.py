@@ -171,8 +171,10 @@ def _row(wish: Wish, target: SeenTarget, wanted: Wanted, texts: Texts, forecast:
     found = found._replace(sharing=sharing(wish, found, wanted, forecast))
     below = overlay.told(state, overlay.settings(state, texts, runtime=False)) if wish.runtime else {}
     environment = environment_for(wish, found, unit, seen, below) if wish.present and wish.go and wish.target.kind == SERVICE else {}
-    started = configured.predicted(found._replace(environment={**below, **environment, **told}), unit.chain, seen.cgroup)
-    return row._replace(text=parse.render(wish, environment), environment=environment, started=started)
+    text = parse.render(wish, environment)
+    its = dropins.target_of(target.path)
+    then = overlay.told(state, overlay.settings(state, {**texts, its: {**texts.get(its, {}), target.path: text}}, wish.runtime))
+    return row._replace(text=text, environment=environment, started=configured.predicted(found._replace(environment=then), unit.chain, seen.cgroup))
 
 
 def _conflicts(wish: Wish, path: str, member: UnitState, seen: Seen, texts: Texts) -> Iterable[Conflict]:

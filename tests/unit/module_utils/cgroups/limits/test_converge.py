@@ -257,6 +257,17 @@ def test_another_file_whose_values_systemd_does_not_take(host: FakeSystemd) -> N
     assert row.started is not None and row.started.effective.cpus == Bound(1.0, Node(0, "app.service", ""))
 
 
+@pytest.mark.parametrize("line", ["Environment=", "UnsetEnvironment=GOMEMLIMIT", "UnsetEnvironment=X GOMEMLIMIT=460MiB"])
+def test_another_file_that_takes_away_what_ours_tells(host: FakeSystemd, line: str) -> None:
+    """The program does not have it after a restart either, and the person is told so."""
+    host.write(f"{ETC}/app.service.d/99-x.conf", f"[Service]\n{line}\n")
+    host.reload()
+    (row,) = done(host, call(dict(unit="app.service", memory_max="512MiB"), restart="needed")).decision.rows
+    assert row.environment == {"GOMEMLIMIT": "460MiB"} and row.started is not None and row.started.environment == {}
+    assert row.warnings == ("Go knows no limit of memory, the kernel gives 512 MiB (app.service). Set GOMEMLIMIT=460MiB.",)
+    assert host.restarted == []
+
+
 def test_the_limit_of_tasks_that_a_unit_has_by_default(host: FakeSystemd) -> None:
     """Services have systemd's own when ours goes; slices have none."""
     done(host, call(dict(unit="other.service", tasks_max="5"), dict(unit="user-1000.slice", tasks_max="5")))
