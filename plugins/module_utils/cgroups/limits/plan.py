@@ -232,7 +232,7 @@ def _path(name: str) -> str:
 def _warnings(row: Row, seen: Seen) -> List[str]:
     wish, found = row.wish, []
     unit = row.target.unit
-    if wish.present and not wish.target.family and unit is not None and not unit.loaded:
+    if wish.present and unit is not None and not unit.loaded and not row.target.members:
         found.append(f"systemd has no {wish.target.name} (it says {unit.properties.get('LoadState') or 'nothing'}): its limits wait for it.")
     for conflict in row.conflicts:
         if conflict.wins and not (wish.target.family and dropins.of_one_unit(conflict.file)):

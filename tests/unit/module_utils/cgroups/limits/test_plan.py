@@ -848,3 +848,10 @@ WARNED: Dict[str, Tuple[Given, List[UnitState], Given, List[str]]] = {
 @pytest.mark.parametrize(("wish", "states", "given", "expected"), list(WARNED.values()), ids=list(WARNED))
 def test_warnings(wish: Given, states: List[UnitState], given: Given, expected: List[str]) -> None:
     assert list(rows(call(dict(unit="app.service", **wish)), *states, **given)[0].warnings) == expected
+
+
+def test_a_template_that_is_not_there() -> None:
+    """A typing error shows; that a template's instances have files of their own is nothing to warn of."""
+    wish, probed = call(dict(unit="app@.service", tasks_max="5")), unit("app@gohost.service", LoadState="not-found")
+    assert rows(wish, probed)[0].warnings == ("systemd has no app@.service (it says not-found): its limits wait for it.",)
+    assert rows(wish, probed, unit("app@1.service"))[0].warnings == ()
