@@ -161,4 +161,6 @@ def target(name: str) -> Target:
         return Target(name, kind, PREFIX if stem.endswith("-") else "")
     if not before:
         raise GoHostError("this is no name of a unit", name, "The name of the template is missing before the @.")
+    if before.endswith("-") and not instance:  # its drop-in would have the name of one of those in it, which hides it
+        raise GoHostError("this is no name of a template", name, f"{before}.{kind} is for instances of templates, too.")
     return Target(name, kind, "" if instance else TEMPLATE)

@@ -79,11 +79,11 @@ def files(unit: UnitState, texts: Texts) -> List[Tuple[str, str]]:
 
 
 def _families(unit: str) -> List[str]:
-    """The names whose drop-ins are for a unit: its own, that of its template, and the prefixes of both (systemd.unit(5))."""
+    """The names whose drop-ins of ours are for a unit: its own, that of its template, and the prefixes (systemd.unit(5))."""
     stem, _point, kind = unit.rpartition(".")
     before, sign, _instance = stem.partition("@")
     prefixes = [before[: number + 1] for number, letter in enumerate(before) if letter == "-"]
-    return [unit, *(f"{each}{end}.{kind}" for each in prefixes for end in sorted({"", sign})), *([f"{before}@.{kind}"] if sign else [])]
+    return [unit, *(f"{each}.{kind}" for each in prefixes), *([f"{before}@.{kind}"] if sign else [])]
 
 
 def properties(unit: UnitState, texts: Texts, runtime: bool, seen: Seen) -> Dict[str, str]:

@@ -216,6 +216,7 @@ def test_target(name: str, expected: Target, pattern: Optional[str]) -> None:
         ("a" * 250 + ".slice", "no name of a unit"),
         ("@.service", "no name of a unit"),
         ("@x.service", "no name of a unit"),
+        ("app-@.service", "no name of a template: app-@.service. app-.service is for instances of templates, too"),
         ("a--b.slice", "no name of a slice"),
         ("-a.slice", "no name of a slice"),
         ("a--.slice", "no name of a slice"),
