@@ -181,14 +181,16 @@ def _state(
     directories = {controller: directory for controller, directory in everywhere if directory}
     build = programs[exec_path(shown.get("ExecStart", ""))]
     told = build is not None or any(each.endswith(dropins.ENDING) for each in paths)
+    read = tuple((path, content) for path, content in ((path, text(host, path)) for path in paths) if content is not None)
+    limited = "memory_max" in options or any(path.endswith(dropins.ENDING) and "MemoryMax=" in content for path, content in read)
     return UnitState(
         properties=shown,
-        files=tuple((path, content) for path, content in ((path, text(host, path)) for path in paths) if content is not None),
+        files=read,
         variables=environment_files(host, shown.get("EnvironmentFiles", "")),
         build=build,
         directories=directories,
         live=_live(host, directories, options, controllers),
-        memory=_used(host, directories.get(MEMORY, "")) if "memory_max" in options else 0,
+        memory=_used(host, directories.get(MEMORY, "")) if limited else 0,
         tasks=_number(host, f"{directories.get(PIDS, '')}/pids.current") or 0 if "tasks_max" in options else 0,
         inside=_quotas(host, directories[CPU]) if "cpu_quota" in options and controllers.get(CPU) == 1 and CPU in directories else {},
         running=_running(host, pid, options, told) if pid else None,

@@ -86,7 +86,17 @@ def _rows(wanted: Wanted, seen: Seen) -> List[Row]:
     for number, wish in sorted(enumerate(wanted.wishes), key=lambda each: each[1].runtime):  # the others go over the lasting ones
         found[number] = _row(wish, seen.targets[number], wanted, texts, forecast)
         written(found[number].target.path, found[number].text)
+    if not wanted.force:
+        for row in found.values():
+            _revealed(row, seen, texts)
     return [_judged(found[number], seen, texts) for number in range(len(found))]
+
+
+def _revealed(row: Row, seen: Seen, texts: Texts) -> None:
+    """Errors: GoHostError where a limit of memory goes, and what others say is less than is used."""
+    had, has = (parse.options(parse.settings(text or "", row.target.path)) for text in (row.target.text, row.text))
+    for member in row.target.members if "memory_max" in had and "memory_max" not in has else ():
+        refusals.memory_is_enough(row.wish.target.name, member, overlay.properties(member, texts, True, seen)["MemoryMax"])
 
 
 def _judged(row: Row, seen: Seen, texts: Texts) -> Row:

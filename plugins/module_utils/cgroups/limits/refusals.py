@@ -106,11 +106,17 @@ def _memory_fits(wish: Wish, target: SeenTarget, seen: Seen, force: bool) -> Non
             raise GoHostError(
                 f"{option} of {name} is above its memory_max", f"{wish.setting(option)} and {wish.setting('memory_max')}", f"Give less for {option}."
             )
-    for member in target.members:
-        if member.memory > most and not force:
-            used = quantities.human(member.memory)
-            hint = "The kernel would end processes at once. Give more, stop some, or set force."
-            raise GoHostError(f"memory_max of {name} is less than {member.name} uses", f"{wish.setting('memory_max')} of {used}", hint)
+    for member in target.members if not force else ():
+        memory_is_enough(name, member, str(most), wish.setting("memory_max"))
+
+
+def memory_is_enough(name: str, member: UnitState, most: str, said: str = "") -> None:
+    """most: bytes, as systemd shows a limit. said: as it was wished, "" where it is not."""
+    limit = quantities.size(most).number
+    if limit is not None and member.memory > limit:
+        what = f"memory_max of {name} is less" if said else f"without this memory_max of {name} its other files allow less"
+        hint = "The kernel would end processes at once. Give more, stop some, or set force."
+        raise GoHostError(f"{what} than {member.name} uses", f"{said or quantities.human(limit)} of {quantities.human(member.memory)}", hint)
 
 
 def _bytes(wish: Wish, option: str, seen: Seen) -> Optional[int]:

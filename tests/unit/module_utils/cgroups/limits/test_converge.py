@@ -373,6 +373,23 @@ def test_what_cannot_be_staged_leaves_nothing(host: FakeSystemd, monkeypatch: py
     assert not os.path.exists(f"{host.root}{ETC}/go.slice.d") and not os.path.exists(f"{host.root}{ETC}/other.service.d")
 
 
+@pytest.mark.parametrize(("unit", "member"), [("app.service", "app.service"), ("app@.service", "app@1.service"), ("user-.slice", "user-1000.slice")])
+def test_a_lower_limit_of_memory_that_comes_back(host: FakeSystemd, unit: str, member: str) -> None:
+    """To take ours away is as deadly as to set it, where another file allows less than is used."""
+    host.write(f"{ETC}/{member}.d/50-y.conf", f"[{'Slice' if member.endswith('.slice') else 'Service'}]\nMemoryMax=100M\n")
+    host.reload()
+    done(host, call(dict(unit=unit, memory_max="1GiB", go_runtime="off")))
+    host.use(member, 200 << 20, 3)
+    before = content(host)
+    for gone in (dict(unit=unit, state="absent"), dict(unit=unit, tasks_max="5", go_runtime="off")):
+        for check in (True, False):
+            with pytest.raises(GoHostError, match=f"its other files allow less than {member} uses: 100 MiB of 200 MiB. The kernel would"):
+                converge(host, call(gone), check=check)
+        assert content(host) == before
+    done(host, call(dict(unit=unit, memory_max="500MiB", go_runtime="off")))
+    assert converge(host, call(dict(unit=unit, state="absent"))._replace(force=True)).decision.plan.changed
+
+
 def test_refused_before_anything_is_written(host: FakeSystemd) -> None:
     before = content(host)
     for units, message in refusals(host):
