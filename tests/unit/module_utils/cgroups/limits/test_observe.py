@@ -15,6 +15,7 @@ from ansible_collections.gohost.linux.plugins.module_utils.cgroups.limits.option
 from ansible_collections.gohost.linux.plugins.module_utils.errors import GoHostError
 from ansible_collections.gohost.linux.plugins.module_utils.host import CommandResult
 from tests.fakes import systemd
+from tests.fakes.cgroups import V2
 from tests.fakes.rooted_host import RootedHost
 from tests.fakes.systemd import ETC, MEMORY, RUN, FakeSystemd
 
@@ -175,7 +176,7 @@ def test_files_on_disks(host: FakeSystemd, path: str, there: bool, monkeypatch: 
     monkeypatch.setattr(host, "real", lambda path: path)
     mounts = "20 1 0:40 / / rw - overlay overlay rw\n21 20 0:41 / /srv rw - tmpfs tmpfs rw\n22 20 254:1 / /srv rw - ext4 /dev/vda1 rw\n"
     mounts += "23 20 0:46 / /run rw - tmpfs tmpfs rw\n24 22 0:47 / /srv/pool rw - btrfs /dev/vdb rw\n"
-    host.write("/proc/self/mountinfo", (systemd.V1 if host.v1 else systemd.V2) + mounts)
+    host.write("/proc/self/mountinfo", (systemd.V1 if host.v1 else V2) + mounts)
     for each in ("/sys/class/block/vda1", "/sys/class/block/cciss!c0d0", "/srv/file", "/srv/pool/file", "/run/file", "/file"):
         host.write(each, "")
     for each in ("/dev/vda1", "/dev/cciss/c0d0", "/dev/null"):
