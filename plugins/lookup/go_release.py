@@ -8,7 +8,7 @@ name: go_release
 short_description: The exact Go release that a line, a channel or a project's file asks for
 version_added: 0.1.0
 author:
-  - the gohost.linux authors (@gohost-linux)
+  - the gohost.linux authors (@gohost)
 description:
   - Answers with the exact version of Go for a release line such as V(1.26), for V(stable) or V(oldstable), or for what a project's
     C(go.mod), C(go.work), C(.go-version) or C(.tool-versions) asks for.

@@ -10,8 +10,9 @@ from ...errors import GoHostError
 from ...host import Host
 from .apply import apply, wake
 from .directives import share
+from .dropins import LASTING
 from .model import Seen, UnitState, Wanted
-from .observe import LASTING, observe, reread
+from .observe import observe, reread
 from .plan import RELOAD, RESTART, Decision, beside, gone, plan, settled, unheld
 
 _SETTLED = 2.0  # seconds for services that were restarted, and for systemd to write to the kernel's files

@@ -33,5 +33,5 @@ def target_of(file: str) -> str:
 
 
 def of_one_unit(file: str) -> bool:
-    """Whether a file is our lasting drop-in of a single unit, which is meant to go before that of its family."""
-    return posixpath.basename(file) == f"{_UNIT}{ENDING}"
+    """Whether a file is our drop-in of a single unit, which is meant to win over that of its family."""
+    return posixpath.basename(file) in (f"{_UNIT}{ENDING}", f"{_UNIT_RUNTIME}{ENDING}")

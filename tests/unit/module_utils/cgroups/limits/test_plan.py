@@ -359,6 +359,16 @@ def test_a_slice_tells_what_programs_in_it_see() -> None:
     assert found.effective.cpus is not None and (found.effective.cpus.value, found.effective.cpus.node.path) == (1.5, "go.slice")
 
 
+@pytest.mark.parametrize(
+    "file", [f"{ETC}/app@1.service.d/90-gohost-limits.conf", f"{RUN}/app@1.service.d/95-gohost-limits.conf", f"{ETC}/app@1.service.d/99-x.conf"]
+)
+def test_one_of_a_family_has_its_own(file: str) -> None:
+    """Which is meant, unless somebody else wrote it."""
+    instance = unit("app@1.service", {file: parse.OURS + text("TasksMax=9")})
+    warnings = rows(call(dict(unit="app@.service", tasks_max="5")), unit("app@gohost.service"), instance)[0].warnings
+    assert [file in each for each in warnings if "wins" in each] == ([True] if file.endswith("99-x.conf") else [])
+
+
 # The lasting layer and the one that is gone at boot
 
 LASTING_FILE, RUNTIME_FILE = f"{ETC}/app.service.d/90-gohost-limits.conf", f"{RUN}/app.service.d/95-gohost-limits.conf"
