@@ -12,6 +12,7 @@ import posixpath
 from .model import TEMPLATE, Wish
 
 LASTING, RUNTIME = "/etc/systemd/system", "/run/systemd/system"
+PLACES = ("/etc/systemd/system.control", "/run/systemd/system.control", "/run/systemd/transient", LASTING, RUNTIME)  # of one name the first is read
 ENDING = "-gohost-limits.conf"
 _UNIT, _UNIT_RUNTIME = 90, 95  # after 50-NAME.conf, which `systemctl set-property` writes
 _FAMILY = -10  # before those of single units; from there on the narrower the later

@@ -41,10 +41,11 @@ def observe(host: Host, wanted: Wanted) -> Seen:
     options = _options(wanted)
     controllers = _controllers(machine)
     everyone = [*named.values(), *(each for shown in families.values() for each in shown)]
+    there = _dropin_directories(host)
     programs = {path: program_of(host, path) for path in {exec_path(shown.get("ExecStart", "")) for shown in everyone}}
 
     def state(shown: Mapping[str, str], name: str) -> UnitState:
-        return _state(machine, shown, options.get(name, []), controllers, programs)
+        return _state(machine, shown, options.get(name, []), controllers, programs, there)
 
     states = {name: state(shown, name) for name, shown in named.items()}
     members = {pattern: tuple(state(each, pattern) for each in shown) for pattern, shown in families.items()}
@@ -84,11 +85,12 @@ def _units(machine: Machine, wanted: Wanted) -> Tuple[Dict[str, Dict[str, str]],
 
 def _elsewhere(host: Host, shown: Mapping[str, str]) -> List[str]:
     """The slices of a service whose slice is ours to say, by what others say."""
-    paths = [shown.get("FragmentPath", ""), *UnitState(shown).dropins]
-    read = [each for path in paths if path for each in parse.settings(text(host, path) or "", path) if each.name == "Slice"]
-    if not any(each.file.endswith(dropins.ENDING) for each in read):
+    ours, others = [], [shown.get("FragmentPath", "")]
+    for path in UnitState(shown).dropins:
+        (ours if path.endswith(dropins.ENDING) else others).append(path)
+    if not any("\nSlice=" in (text(host, path) or "") for path in ours):
         return []
-    kept = [each for each in read if not each.file.endswith(dropins.ENDING)]
+    kept = [each for path in others if path for each in parse.settings(text(host, path) or "", path)]
     return [overlay.placed(kept, SECTIONS[SERVICE], shown.get("Id", ""))]
 
 
@@ -168,11 +170,37 @@ def _options(wanted: Wanted) -> Dict[str, List[str]]:
     return found
 
 
+def _dropin_directories(host: Host) -> Dict[str, List[str]]:
+    """Name of a directory of drop-ins → where it is, for those places in which administrators and roles write; the first wins over the others."""
+    found: Dict[str, List[str]] = {}
+    for place in dropins.PLACES:
+        for name in host.listing(place):
+            if name.endswith(".d"):
+                found.setdefault(name, []).append(f"{place}/{name}")
+    return found
+
+
+def _dropins(host: Host, state: UnitState, there: Mapping[str, List[str]]) -> List[str]:
+    """Paths of a unit's drop-ins as they are after a reload: with those that somebody has written and not told systemd of."""
+    directories = [directory for name in overlay.families(state.name) for directory in there.get(f"{name}.d", ())]
+    directories.sort(key=lambda directory: dropins.PLACES.index(posixpath.dirname(directory)))
+    written = [f"{directory}/{name}" for directory in directories for name in host.listing(directory) if name.endswith(".conf")]
+    found: Dict[str, str] = {}
+    for path in [*written, *state.dropins]:
+        found.setdefault(posixpath.basename(path), path)
+    return [found[name] for name in sorted(found)]
+
+
 def _state(
-    machine: Machine, shown: Mapping[str, str], options: Iterable[str], controllers: Mapping[str, int], programs: Mapping[str, Optional[BuildInfo]]
+    machine: Machine,
+    shown: Mapping[str, str],
+    options: Iterable[str],
+    controllers: Mapping[str, int],
+    programs: Mapping[str, Optional[BuildInfo]],
+    there: Mapping[str, List[str]],
 ) -> UnitState:
     host = machine.host
-    paths = [path for path in [shown.get("FragmentPath", ""), *UnitState(shown).dropins] if path]
+    paths = [path for path in [shown.get("FragmentPath", ""), *_dropins(host, UnitState(shown), there)] if path]
     pid = int(shown.get("MainPID") or 0)
     # What is not active may have cgroups, too, for which systemd cares when it likes.
     path = shown.get("ControlGroup", "") if shown.get("ActiveState") in ("active", "reloading", "activating") else ""

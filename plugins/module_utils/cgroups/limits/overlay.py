@@ -73,17 +73,18 @@ def files(unit: UnitState, texts: Texts) -> List[Tuple[str, str]]:
     """A unit's files when these drop-ins are written, in the order in which they count."""
     fragments = [(path, text) for path, text in unit.files[:1] if not path.endswith(".conf")]
     dropins = dict(unit.files[len(fragments) :])
-    for name in _families(unit.name):
+    for name in families(unit.name):
         dropins.update({path: text or "" for path, text in texts.get(name, {}).items()})
     return fragments + sorted(dropins.items(), key=lambda each: posixpath.basename(each[0]))
 
 
-def _families(unit: str) -> List[str]:
-    """The names whose drop-ins of ours are for a unit: its own, that of its template, and the prefixes (systemd.unit(5))."""
+def families(unit: str) -> List[str]:
+    """The names whose drop-ins are for a unit, narrow ones first: its own, that of its template, and the prefixes of both (systemd.unit(5))."""
     stem, _point, kind = unit.rpartition(".")
     before, sign, _instance = stem.partition("@")
-    prefixes = [before[: number + 1] for number, letter in enumerate(before) if letter == "-"]
-    return [unit, *(f"{each}.{kind}" for each in prefixes), *([f"{before}@.{kind}"] if sign else [])]
+    prefixes = [before[: number + 1] for number, letter in reversed(list(enumerate(before))) if letter == "-"]
+    wider = [f"{each}{end}.{kind}" for each in prefixes for end in sorted({sign, ""}, reverse=True)]
+    return list(dict.fromkeys([unit, *([f"{before}@.{kind}"] if sign else []), *wider]))
 
 
 def properties(unit: UnitState, texts: Texts, runtime: bool, seen: Seen) -> Dict[str, str]:

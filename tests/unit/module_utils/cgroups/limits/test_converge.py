@@ -268,6 +268,23 @@ def test_another_file_that_takes_away_what_ours_tells(host: FakeSystemd, line: s
     assert host.restarted == []
 
 
+@pytest.mark.parametrize("directory", ["other.service.d", "app@.service.d", "app-.service.d", "app-x@.service.d"])
+@pytest.mark.parametrize("name", ["override.conf", "10-x.conf"])
+def test_another_file_that_systemd_has_not_read_yet(host: FakeSystemd, directory: str, name: str) -> None:
+    """As a role leaves it that has its handlers reload: it counts from our reload on, so it counts at once."""
+    member = {"app@.service.d": "app@1.service", "app-.service.d": "app-x@1.service", "app-x@.service.d": "app-x@1.service"}.get(directory, directory[:-2])
+    host.unit("app-x@.service")
+    host.reload()
+    host.start("app-x@1.service")
+    host.write(f"{ETC}/{directory}/{name}", "[Service]\nEnvironment=GOMEMLIMIT=77MiB\nTasksMax=90\nMemoryMax=100M\n")
+    (row,) = done(host, call(dict(unit=member, tasks_max="80", cpu_quota="1"), restart="needed")).decision.rows
+    assert row.environment == {"GOMAXPROCS": "2"} and host.restarted == [member]
+    later = name == "override.conf"
+    assert host.live(member)["pids.max"] == ("90" if later else "80")
+    assert [each.wins for each in row.conflicts if each.file == f"{ETC}/{directory}/{name}"] == [later]
+    assert row.started is not None and row.started.effective.memory == Bound(100 << 20, Node(0, member, ""))
+
+
 def test_the_limit_of_tasks_that_a_unit_has_by_default(host: FakeSystemd) -> None:
     """Services have systemd's own when ours goes; slices have none."""
     done(host, call(dict(unit="other.service", tasks_max="5"), dict(unit="user-1000.slice", tasks_max="5")))
