@@ -123,7 +123,7 @@ class SeenTarget(NamedTuple):
 class Seen(NamedTuple):
     """A host. systemd: its version; cgroup: v1, v2 or hybrid. controllers: those that limit here → version of their hierarchy, 0 where it cannot be written.
 
-    cpus: online; memory, tasks: of the machine, bytes and number; oomd: whether systemd-oomd is installed; missing: what is wished as a device and is none.
+    cpus: online; memory, tasks: of the machine, bytes and number; oomd: whether systemd-oomd is installed; disks: wished device → its disk, "" for none.
     due: what a run that was killed before it had told systemd all would have restarted, None where none was.
     targets: in the order of the wishes; slices: of the units in question, by name.
     occupants: slice → cgroups below it that hold processes. default_tasks: of services and scopes that say nothing of it, where ours does; None is no limit.
@@ -136,7 +136,7 @@ class Seen(NamedTuple):
     memory: int
     tasks: int
     oomd: bool
-    missing: Tuple[str, ...]
+    disks: Mapping[str, str]
     due: Optional[Tuple[str, ...]]
     targets: Tuple[SeenTarget, ...]
     slices: Mapping[str, UnitState]

@@ -59,7 +59,7 @@ def observe(host: Host, wanted: Wanted) -> Seen:
         memory=_least([_memory(host), _root_limit(machine, MEMORY, controllers, "memory.max", "memory.limit_in_bytes")]),
         tasks=_least([_number(host, "/proc/sys/kernel/pid_max"), _number(host, "/proc/sys/kernel/threads-max")]),
         oomd=any(host.stat(f"{place}/lib/systemd/systemd-oomd") is not None for place in ("/usr", "")),
-        missing=tuple(sorted({device for device in _devices(wanted) if not _has_disk(machine, device)})),
+        disks={device: _disk(machine, device) for device in sorted(set(_devices(wanted)))},
         due=due,
         targets=targets,
         slices=slices,
@@ -85,7 +85,8 @@ def _units(machine: Machine, wanted: Wanted) -> Tuple[Dict[str, Dict[str, str]],
 
 def _elsewhere(host: Host, shown: Mapping[str, str]) -> List[str]:
     """The slices of a service whose slice is ours to say, by what others say."""
-    ours, others = [], [shown.get("FragmentPath", "")]
+    ours: List[str] = []
+    others = [shown.get("FragmentPath", "")]
     for path in UnitState(shown).dropins:
         (ours if path.endswith(dropins.ENDING) else others).append(path)
     if not any("\nSlice=" in (text(host, path) or "") for path in ours):
@@ -327,13 +328,25 @@ def _devices(wanted: Wanted) -> Iterable[str]:
                 yield from (value.rpartition(" ")[0] for value in values)
 
 
-def _has_disk(machine: Machine, path: str) -> bool:
-    """Whether a path is a disk, or on one, for which systemd looks (src/core/cgroup.c, lookup_block_device); what is on none it limits nowhere."""
-    real = machine.host.real(path)
-    seen = machine.host.stat(real)
-    if seen is None or (seen.kind == "other" and real.startswith("/dev/")):
-        return seen is not None and machine.host.stat(f"/sys/class/block/{real[len('/dev/') :].replace('/', '!')}") is not None
-    return parse.on_disk(text(machine.host, "/proc/self/mountinfo") or "", real)
+def _disk(machine: Machine, path: str) -> str:
+    """The disk that a path is, or is on, as systemd looks for it (src/core/cgroup.c, lookup_block_device); "" where it finds none."""
+    host, real = machine.host, machine.host.real(path)
+    seen = host.stat(real)
+    if seen is None:
+        return ""
+    if seen.kind == "other" and real.startswith("/dev/"):
+        entry = f"/sys/class/block/{real[len('/dev/') :].replace('/', '!')}"
+        if host.stat(entry) is None:
+            return ""
+    else:
+        number = parse.device_of(text(host, "/proc/self/mountinfo") or "", real)
+        if number.startswith("0:"):
+            return ""
+        entry = f"/sys/dev/block/{number}"
+        if not number or host.stat(entry) is None:
+            return number or real
+    disk = host.real(entry)
+    return posixpath.basename(posixpath.dirname(disk) if host.stat(f"{disk}/partition") is not None else disk)
 
 
 def _number(host: Host, path: str) -> Optional[int]:

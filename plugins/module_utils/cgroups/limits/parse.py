@@ -84,15 +84,15 @@ def _assignments(each_word: Iterable[str]) -> Iterable[Tuple[str, str]]:
             yield name, value
 
 
-def on_disk(mountinfo: str, path: str) -> bool:
-    """Whether the file system of a path is on a block device, whose major number is not 0; btrfs has devices of its own (proc_pid_mountinfo(5))."""
-    best, found = -1, True
+def device_of(mountinfo: str, path: str) -> str:
+    """Major and minor number of the device of a path's file system, as in "254:1" (proc_pid_mountinfo(5)); "" of btrfs, which has devices of its own."""
+    best, found = -1, ""
     for line in mountinfo.splitlines():
         before, _sign, after = line.partition(" - ")
         fields = before.split(" ")
         point = unescaped(fields[4]) if len(fields) >= 6 else ""
         if point and below(path, point) is not None and len(point) >= best:  # what is mounted later in one place hides what was
-            best, found = len(point), not fields[2].startswith("0:") or after.startswith("btrfs ")
+            best, found = len(point), "" if after.startswith("btrfs ") else fields[2]
     return found
 
 

@@ -33,8 +33,10 @@ def check(wanted: Wanted, seen: Seen) -> None:
             _kernel_has(option, wish.target.name, seen)
         _cpus_fit(wish, seen)
         _memory_fits(wish, target, seen, wanted.force)
-    if seen.missing:
-        raise GoHostError("there is no such device", ", ".join(seen.missing), "lsblk tells which there are; a file has to be on one of them.")
+        _one_name_for_each_disk(wish, seen)
+    missing = [device for device, disk in seen.disks.items() if not disk]
+    if missing:
+        raise GoHostError("there is no such device", ", ".join(missing), "lsblk tells which there are; a file has to be on one of them.")
 
 
 def _distinct(wanted: Wanted, seen: Seen) -> None:
@@ -89,6 +91,16 @@ def _kernel_has(option: str, name: str, seen: Seen) -> None:
         raise GoHostError(f"{option} has no effect in this container, whose cgroups systemd may not write", name, "Limit the container itself.")
     if version == 1 and not directive.v1:
         raise GoHostError(f"{option} has no effect on cgroup v1", name, _INSTEAD.get(option, "Boot with systemd.unified_cgroup_hierarchy=1, or leave it out."))
+
+
+def _one_name_for_each_disk(wish: Wish, seen: Seen) -> None:
+    """systemd writes all limits of a disk for each name, those of which that name says nothing as none."""
+    names: Dict[str, str] = {}
+    for option, values in wish.settings.items():
+        for device in (value.rpartition(" ")[0] for value in values if DIRECTIVES[option].devices):
+            other = names.setdefault(seen.disks.get(device) or device, device)
+            if other != device:
+                raise GoHostError(f"{wish.target.name} has limits of one disk by two names", f"{other} and {device}", "Take the same name in all options.")
 
 
 def _cpus_fit(wish: Wish, seen: Seen) -> None:

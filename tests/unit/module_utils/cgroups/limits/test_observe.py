@@ -155,35 +155,47 @@ def test_devices(host: FakeSystemd) -> None:
     (Path(host.root) / "dev/disk").symlink_to("vda")
     limits = [dict(device=path, limit="1MiB") for path in ("/dev/vda", "/dev/disk", "/dev/vdb")]
     seen = look(host, dict(unit="app.service", io_read_bandwidth_max=limits, io_weight=5), dict(unit="go.slice", io_write_iops_max=limits[2:]))
-    assert seen.missing == ("/dev/vdb",)
+    assert {device for device, disk in seen.disks.items() if not disk} == {"/dev/vdb"}
+    assert seen.disks["/dev/vda"] == seen.disks["/dev/disk"]
 
 
 @pytest.mark.parametrize(
-    ("path", "there"),
+    ("path", "disk"),
     [
-        ("/dev/vda1", True),
-        ("/dev/cciss/c0d0", True),
-        ("/dev/null", False),
-        ("/srv/file", True),
-        ("/srv/pool/file", True),
-        ("/run/file", False),
-        ("/file", False),  # of an overlay
-        ("/none", False),
+        ("/dev/vda", "vda"),
+        ("/dev/vda1", "vda"),
+        ("/dev/cciss/c0d0", "cciss!c0d0"),
+        ("/dev/null", ""),
+        ("/srv/file", "vda"),
+        ("/srv/other/file", "254:9"),  # a container may not see it
+        ("/srv/pool/file", "/srv/pool/file"),
+        ("/run/file", ""),
+        ("/file", ""),  # of an overlay
+        ("/none", ""),
     ],
 )
-def test_files_on_disks(host: FakeSystemd, path: str, there: bool, monkeypatch: pytest.MonkeyPatch) -> None:
-    """As systemd 252 finds them: in a container and on file systems of memory there is no disk below."""
-    monkeypatch.setattr(host, "real", lambda path: path)
+def test_disks(host: FakeSystemd, path: str, disk: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As systemd 252 finds them: in a container and on file systems of memory there is none below."""
+    real = host.real
+    monkeypatch.setattr(host, "real", lambda path: real(path)[len(host.root) :])
     mounts = "20 1 0:40 / / rw - overlay overlay rw\n21 20 0:41 / /srv rw - tmpfs tmpfs rw\n22 20 254:1 / /srv rw - ext4 /dev/vda1 rw\n"
-    mounts += "23 20 0:46 / /run rw - tmpfs tmpfs rw\n24 22 0:47 / /srv/pool rw - btrfs /dev/vdb rw\n"
+    mounts += "23 20 0:46 / /run rw - tmpfs tmpfs rw\n24 22 0:47 / /srv/pool rw - btrfs /dev/vdb rw\n25 22 254:9 / /srv/other rw - ext4 /dev/vdc rw\n"
     host.write("/proc/self/mountinfo", (systemd.V1 if host.v1 else V2) + mounts)
-    for each in ("/sys/class/block/vda1", "/sys/class/block/cciss!c0d0", "/srv/file", "/srv/pool/file", "/run/file", "/file"):
+    sys = Path(host.root) / "sys"
+    for name, place in (("vda", "vda"), ("vda1", "vda/vda1"), ("cciss!c0d0", "cciss!c0d0")):
+        (sys / "devices" / place).mkdir(parents=True)
+        (sys / "class/block").mkdir(parents=True, exist_ok=True)
+        (sys / "class/block" / name).symlink_to(f"../../devices/{place}")
+    host.write("/sys/devices/vda/vda1/partition", "1\n")
+    (sys / "dev/block").mkdir(parents=True)
+    (sys / "dev/block/254:1").symlink_to("../../devices/vda/vda1")
+    for each in ("/srv/file", "/srv/other/file", "/srv/pool/file", "/run/file", "/file"):
         host.write(each, "")
-    for each in ("/dev/vda1", "/dev/cciss/c0d0", "/dev/null"):
+    for each in ("/dev/vda", "/dev/vda1", "/dev/cciss/c0d0", "/dev/null"):
         os.makedirs(os.path.dirname(host.root + each), exist_ok=True)
         os.mkfifo(host.root + each)
     seen = look(host, dict(unit="app.service", io_write_iops_max=[dict(device=path, limit="5")]))
-    assert seen.missing == (() if there else (path,))
+    assert seen.disks == {path: disk}
 
 
 def test_memory_of_a_container(host: FakeSystemd) -> None:

@@ -72,7 +72,7 @@ def look(wish: Wanted, *states: UnitState, occupants: Optional[Dict[str, Tuple[s
         text = next((text for state in states for file, text in state.files if file == path), None)
         targets.append(SeenTarget(path, its, tuple(member for member in members if member.loaded), text))
     slices = {state.name: state for state in states if state.name.endswith(".slice")}
-    found = Seen(252, "v2", CONTROLLERS, tuple(range(8)), 8 * GIB, 30000, True, (), None, tuple(targets), slices, occupants or {})
+    found = Seen(252, "v2", CONTROLLERS, tuple(range(8)), 8 * GIB, 30000, True, {}, None, tuple(targets), slices, occupants or {})
     return found._replace(**given)
 
 
@@ -597,7 +597,18 @@ REFUSED: Dict[str, Tuple[List[Given], List[UnitState], Given, str]] = {
         dict(controllers={"memory": 0}),
         "memory_max has no effect in this container, whose cgroups systemd may not write: app.service. Limit the container itself",
     ),
-    "no such device": ([dict(unit="app.service")], [], dict(missing=("/dev/vdx", "/dev/vdy")), "there is no such device: /dev/vdx, /dev/vdy"),
+    "one disk by two names": (
+        [dict(unit="app.service", io_read_bandwidth_max=[dict(device="/dev/vda", limit=5)], io_write_iops_max=[dict(device="/srv", limit=5)])],
+        [],
+        dict(disks={"/dev/vda": "vda", "/srv": "vda"}),
+        "app.service has limits of one disk by two names: /dev/vda and /srv. Take the same name in all options.",
+    ),
+    "no such device": (
+        [dict(unit="app.service")],
+        [],
+        dict(disks={"/dev/vdw": "vdw", "/dev/vdx": "", "/dev/vdy": ""}),
+        "there is no such device: /dev/vdx, /dev/vdy",
+    ),
     "CPUs": (
         [dict(unit="app.service", allowed_cpus="0-8")],
         [],
