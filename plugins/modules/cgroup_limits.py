@@ -79,7 +79,7 @@ options:
         elements: dict
         suboptions: &device
           device:
-            description: A device, or a file on it.
+            description: A device, or a file on it. In all options of a unit the same name for the same device.
             type: path
             required: true
           limit:
@@ -163,7 +163,9 @@ options:
     choices: [never, needed, always]
     default: never
   force:
-    description: Set O(units[].memory_max) also where more is used now, so that the OOM killer kills processes at once.
+    description:
+      - Set O(units[].memory_max) also where more is used now, so that the OOM killer kills processes at once. Or take it away where other files of the unit
+        allow less than that.
     type: bool
     default: false
 attributes:
