@@ -127,6 +127,7 @@ class Seen(NamedTuple):
     due: what a run that was killed before it had told systemd all would have restarted, None where none was.
     targets: in the order of the wishes; slices: of the units in question, by name.
     occupants: slice → cgroups below it that hold processes. default_tasks: of services and scopes that say nothing of it, where ours does; None is no limit.
+    most_files, least_score: of limit_nofile and oom_score_adjust that systemd can give here, None for all that may be wished.
     """
 
     systemd: int
@@ -142,6 +143,8 @@ class Seen(NamedTuple):
     slices: Mapping[str, UnitState]
     occupants: Mapping[str, Tuple[str, ...]] = {}
     default_tasks: Optional[int] = None
+    most_files: Optional[int] = None
+    least_score: Optional[int] = None
 
 
 def target(name: str) -> Target:

@@ -23,6 +23,8 @@ DUE = "/run/gohost.linux-reload-due"  # stands from before the first write until
 STAGED = ".gohost-new"  # behind a drop-in's name, so that systemd does not read it
 _PROBE = "gohost"  # an instance to ask a template about
 _CONTROLLERS = (CPU, MEMORY, PIDS, IO, CPUSET)
+_CAP_SYS_RESOURCE = 24  # <linux/capability.h>
+_FIRST_NAMESPACE = "0 0 4294967295"  # in uid_map (user_namespaces(7))
 _DEFAULT_TASKS = "DefaultTasksMax"
 _NUMBER = re.compile(r"\d+")
 _VERSION = re.compile(r"systemd (\d+)")
@@ -65,6 +67,7 @@ def observe(host: Host, wanted: Wanted) -> Seen:
         slices=slices,
         occupants=_occupants(machine, wanted, slices),
         default_tasks=_default_tasks(host) if any("TasksMax=" in (target.text or "") for target in targets) else None,
+        **_powers(host, wanted),
     )
 
 
@@ -293,10 +296,29 @@ def _running(host: Host, pid: int, options: Iterable[str], told: bool) -> Option
         environment = go_variables(host.read(f"/proc/{pid}/environ")) if told else {}
     except OSError:  # it has ended meanwhile
         return None
-    limits = text(host, f"/proc/{pid}/limits") or "" if "limit_nofile" in options else ""
-    nofile = re.search(r"^Max open files +\S+ +(\d+)", limits, re.MULTILINE)
+    nofile = _most_files(host, pid) if "limit_nofile" in options else None
     score = (text(host, f"/proc/{pid}/oom_score_adj") or "").strip() if "oom_score_adjust" in options else ""
-    return Running(environment, int(nofile.group(1)) if nofile else None, int(score) if score.lstrip("-").isdigit() else None)
+    return Running(environment, nofile, int(score) if score.lstrip("-").isdigit() else None)
+
+
+def _most_files(host: Host, pid: int) -> Optional[int]:
+    """A process's hard limit."""
+    found = re.search(r"^Max open files +\S+ +(\d+)", text(host, f"/proc/{pid}/limits") or "", re.MULTILINE)
+    return int(found.group(1)) if found else None
+
+
+def _powers(host: Host, wanted: Wanted) -> Dict[str, Optional[int]]:
+    """What systemd can give its services, as fields of Seen: without CAP_SYS_RESOURCE in the first user namespace no more than it has itself."""
+    wished = {option for wish in wanted.wishes for option in wish.settings}
+    if not wished & {"limit_nofile", "oom_score_adjust"}:
+        return {}
+    files = _number(host, "/proc/sys/fs/nr_open")
+    capable = int(status(text(host, "/proc/1/status") or "").get("CapEff", "f" * 16), 16) >> _CAP_SYS_RESOURCE & 1
+    if capable and (text(host, "/proc/1/uid_map") or _FIRST_NAMESPACE).split() == _FIRST_NAMESPACE.split():
+        return {"most_files": files}
+    score = (text(host, "/proc/1/oom_score_adj") or "").strip()
+    most = [each for each in (files, _most_files(host, 1)) if each is not None]
+    return {"most_files": min(most, default=None), "least_score": int(score) if score.lstrip("-").isdigit() else None}
 
 
 def _target(host: Host, wish: Wish, states: Mapping[str, UnitState], families: Mapping[str, Tuple[UnitState, ...]], due: bool) -> SeenTarget:

@@ -32,6 +32,7 @@ def check(wanted: Wanted, seen: Seen) -> None:
             _systemd_has(option, wish, like, seen)
             _kernel_has(option, wish.target.name, seen)
         _cpus_fit(wish, seen)
+        _systemd_may(wish, seen)
         _memory_fits(wish, target, seen, wanted.force)
         _one_name_for_each_disk(wish, seen)
     missing = [device for device, disk in seen.disks.items() if not disk]
@@ -101,6 +102,15 @@ def _one_name_for_each_disk(wish: Wish, seen: Seen) -> None:
             other = names.setdefault(seen.disks.get(device) or device, device)
             if other != device:
                 raise GoHostError(f"{wish.target.name} has limits of one disk by two names", f"{other} and {device}", "Take the same name in all options.")
+
+
+def _systemd_may(wish: Wish, seen: Seen) -> None:
+    """What it may not give it leaves, or gives as much as it may, without a word."""
+    for option, bound, over in (("limit_nofile", seen.most_files, 1), ("oom_score_adjust", seen.least_score, -1)):
+        value = wish.setting(option).rpartition(":")[2]
+        if value and bound is not None and (int(value) - bound) * over > 0:
+            hint = f"{'At most' if over > 0 else 'At least'} {bound} is possible; in a container, what the container itself has."
+            raise GoHostError(f"{option} of {wish.target.name} is not in the power of this systemd", value, hint)
 
 
 def _cpus_fit(wish: Wish, seen: Seen) -> None:

@@ -5,7 +5,7 @@
 
 import os
 from pathlib import Path
-from typing import Any, Dict, List, Tuple
+from typing import Any, Dict, List, Optional, Tuple
 
 import pytest
 
@@ -196,6 +196,28 @@ def test_disks(host: FakeSystemd, path: str, disk: str, monkeypatch: pytest.Monk
         os.mkfifo(host.root + each)
     seen = look(host, dict(unit="app.service", io_write_iops_max=[dict(device=path, limit="5")]))
     assert seen.disks == {path: disk}
+
+
+@pytest.mark.parametrize(
+    ("capabilities", "uids", "expected"),
+    [
+        ("000001ffffffffff", "         0          0 4294967295\n", (1000000, None)),
+        ("00000000a80425fb", "         0          0 4294967295\n", (20000, 5)),
+        ("000001ffffffffff", "         0     100000      65536\n", (20000, 5)),
+    ],
+)
+def test_what_systemd_can_give(host: FakeSystemd, capabilities: str, uids: str, expected: Tuple[int, Optional[int]]) -> None:
+    """In a container it cannot lift what the container has; seen of one of podman."""
+    host.write("/proc/sys/fs/nr_open", "1000000\n")
+    host.write("/proc/1/status", f"Name:\tsystemd\nCapEff:\t{capabilities}\n")
+    host.write("/proc/1/uid_map", uids)
+    host.write("/proc/1/limits", "Max open files            20000                20000                files     \n")
+    host.write("/proc/1/oom_score_adj", "5\n")
+    for wish in (dict(limit_nofile=30000), dict(oom_score_adjust=0)):
+        seen = look(host, dict(unit="app.service", **wish))
+        assert (seen.most_files, seen.least_score) == expected
+    seen = look(host, dict(unit="app.service"))
+    assert (seen.most_files, seen.least_score) == (None, None)
 
 
 def test_memory_of_a_container(host: FakeSystemd) -> None:

@@ -597,6 +597,18 @@ REFUSED: Dict[str, Tuple[List[Given], List[UnitState], Given, str]] = {
         dict(controllers={"memory": 0}),
         "memory_max has no effect in this container, whose cgroups systemd may not write: app.service. Limit the container itself",
     ),
+    "more files than systemd has": (
+        [dict(unit="app.service", limit_nofile=20001)],
+        [],
+        dict(most_files=20000),
+        "limit_nofile of app.service is not in the power of this systemd: 20001. At most 20000 is possible; in a container, what the container itself has.",
+    ),
+    "a score below systemd's": (
+        [dict(unit="app.service", oom_score_adjust=-1)],
+        [],
+        dict(least_score=0),
+        "oom_score_adjust of app.service is not in the power of this systemd: -1. At least 0 is possible; in a container, what the container itself has.",
+    ),
     "one disk by two names": (
         [dict(unit="app.service", io_read_bandwidth_max=[dict(device="/dev/vda", limit=5)], io_write_iops_max=[dict(device="/srv", limit=5)])],
         [],
