@@ -124,7 +124,9 @@ options:
         description: How soon the OOM killer takes the service's processes, from V(-1000), never, to V(1000), first.
         type: int
       limit_nofile:
-        description: Files that a process of the service may have open. The hard limit; the soft one stays at 1024, for Go raises its own.
+        description:
+          - Files that a process of the service may have open. The hard limit; the soft one stays at 1024, for Go raises its own. In a container at most what
+            systemd itself has there.
         type: int
       delegate:
         description: Controllers that are delegated to the service, which may hand them on to cgroups of its own.
