@@ -143,7 +143,8 @@ options:
           - GOMAXPROCS is left out where the release of Go chooses that by itself, so that it follows changes.
           - GOMEMLIMIT is left out where there is no limit, and where others have processes below the slice whose limit it is, unless
             O(units[].memory_share) says the service's part.
-          - What the unit's other files tell the program stays as it is.
+          - What the unit's other files, their C(EnvironmentFile=) and systemd itself tell the program stays as it is, and what C(UnsetEnvironment=) of another
+            file would take away is left out.
         type: str
         choices: [auto, 'off']
         default: auto

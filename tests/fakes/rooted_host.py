@@ -89,6 +89,8 @@ class RootedHost(Rooted):
         self.asked.append(argv)
         if not self.units:
             return CommandResult(tuple(argv), 127, "", "")
-        names = argv[argv.index("--") + 1 :]
+        if argv[0] == "systemd-analyze":
+            return CommandResult(tuple(argv), 0, self.units.get("system.conf", ""), "")
+        names = argv[argv.index("--") + 1 :] if "--" in argv else ["systemd"]
         shown = [self.units.get(name, f"Id={name}\nLoadState=not-found\nMainPID=0") for name in names]
         return CommandResult(tuple(argv), 0, "\n\n".join(shown) + "\n", "")

@@ -6,13 +6,14 @@
 What it does was seen of systemd 252 on Debian 12, with cgroup v1 and v2; its memory is a file, for it lives longer than the process that calls it.
 """
 
+import codecs
 import contextlib
 import fnmatch
+import glob
 import json
 import os
 import posixpath
 import re
-import shlex
 import time
 from pathlib import Path
 from typing import Any, Dict, Iterable, Iterator, List, Optional, Tuple
@@ -41,9 +42,10 @@ _STATE = "/.systemd.json"
 _ALWAYS = ("-.slice", "system.slice", "user.slice")
 _SECTIONS = {"service": "Service", "slice": "Slice", "scope": "Scope"}
 _SIZES = ("MemoryMin", "MemoryLow", "MemoryHigh", "MemoryMax", "MemorySwapMax")
-_LISTS = ("Environment", "EnvironmentFile", "IOReadBandwidthMax", "IOWriteBandwidthMax", "IOReadIOPSMax", "IOWriteIOPSMax", "ExecStart", "UnsetEnvironment")
+_DEVICES = ("IOReadBandwidthMax", "IOWriteBandwidthMax", "IOReadIOPSMax", "IOWriteIOPSMax")
+_LISTS = (*_DEVICES, "Environment", "EnvironmentFile", "PassEnvironment", "UnsetEnvironment", "ExecStart")
 _STUBBORN = ("Slice", "OOMPolicy", "LimitNOFILE")  # take no empty value
-_CONTROLLERS = {"cpu": ("CPUQuota", "CPUWeight"), "cpuset": ("AllowedCPUs",), "io": ("IOWeight", *_LISTS[2:6]), "memory": (), "pids": ()}
+_CONTROLLERS = {"cpu": ("CPUQuota", "CPUWeight"), "cpuset": ("AllowedCPUs",), "io": ("IOWeight", *_DEVICES), "memory": (), "pids": ()}
 _DEFAULTS = {
     "MemoryMin": "0",
     "MemoryLow": "0",
@@ -88,6 +90,7 @@ class FakeSystemd(Rooted):
     """A host whose root is a directory, for reading and writing, with this systemd.
 
     fails: verb of systemctl → what it says instead of doing it. version: 257 does not write limits of what runs until something is started beside it.
+    environment: what it gives to all programs; own: its own environment, of which PassEnvironment= takes; conf: its configuration.
     """
 
     version = 252
@@ -95,6 +98,9 @@ class FakeSystemd(Rooted):
     def __init__(self, root: Path) -> None:
         super().__init__(root)
         self.fails: Dict[str, str] = {}
+        self.environment: Dict[str, str] = {"LANG": "C"}
+        self.own: Dict[str, str] = {}
+        self.conf = ""
 
     # What tests do and ask
 
@@ -167,6 +173,9 @@ class FakeSystemd(Rooted):
             (name,) = [word.partition("=")[2] for word in argv if word.startswith("--slice=")]
             self._realize(self.state["active"][name]["cgroup"])
             return CommandResult(tuple(argv), 0, "", "")
+        if argv[0] == "systemd-analyze":
+            assert argv[-2:] == ["cat-config", "systemd/system.conf"], argv
+            return CommandResult(tuple(argv), 0, self.conf, "")
         assert argv[0] == "systemctl", argv
         verb = next((word for word in argv[1:] if not word.startswith("-")), "")
         names = argv[argv.index("--") + 1 :] if "--" in argv else []
@@ -322,15 +331,23 @@ class FakeSystemd(Rooted):
             self._process(name, pid, values)
 
     def _process(self, name: str, pid: int, values: Values) -> None:
-        words = {word.partition("=")[0]: word for value in values.get("Environment", []) for word in shlex.split(value)}
-        gone = [word for value in values.get("UnsetEnvironment", []) for word in shlex.split(value)]
-        words = {name: word for name, word in words.items() if name not in gone and word not in gone}
         soft, hard = _nofile(values)
         score = values.get("OOMScoreAdjust", ["0"])[0]
-        self.write(f"/proc/{pid}/environ", "".join(f"{word}\0" for word in ["LANG=C", *words.values()]))
+        self.write(f"/proc/{pid}/environ", "".join(f"{key}={value}\0" for key, value in self._environment(name, values).items()))
         self.write(f"/proc/{pid}/limits", f"Limit                     Soft Limit           Hard Limit\nMax open files            {soft:<20} {hard:<20} files\n")
         self.write(f"/proc/{pid}/oom_score_adj", f"{score}\n")
         self.write(f"/proc/{pid}/status", f"Name:\tapp\nCpus_allowed_list:\t0-{CPUS - 1}\n")
+
+    def _environment(self, unit: str, values: Values) -> Dict[str, str]:
+        """What a process of a unit gets, by systemd.exec(5)."""
+        listed = {name: [word for value in values.get(name, []) for word in _words(value, unit)] for name in _LISTS}
+        found = {**self.environment, **{name: self.own[name] for name in listed["PassEnvironment"] if name in self.own}}
+        lines = [word for word in listed["Environment"] if "=" in word]
+        for path in (value.lstrip("-") for value in values.get("EnvironmentFile", [])):
+            for real in sorted(glob.glob(self.root + path)):
+                lines += Path(real).read_text().splitlines()
+        found.update({line.partition("=")[0]: line.partition("=")[2] for line in lines})
+        return {name: value for name, value in found.items() if name not in listed["UnsetEnvironment"] and f"{name}={value}" not in listed["UnsetEnvironment"]}
 
     def _restart(self, names: List[str]) -> Tuple[int, str, str]:
         missing = [name for name in names if self._load_state(name) != "loaded"]
@@ -390,7 +407,8 @@ class FakeSystemd(Rooted):
 
     def _show(self, names: List[str], wanted: List[str]) -> Tuple[int, str, str]:
         if not names:
-            return 0, "".join(f"{name}={_ITSELF[name]}\n" for name in wanted), ""
+            told = {**_ITSELF, "Environment": " ".join(_word(f"{key}={value}") for key, value in self.environment.items())}
+            return 0, "".join(f"{name}={told[name]}\n" for name in wanted), ""
         blocks: List[str] = []
         for name in names:
             if name.partition(".")[0].endswith("@") and "*" not in name:
@@ -406,7 +424,7 @@ class FakeSystemd(Rooted):
         entry = self.state["active"].get(name, {})
         values = self._values(name) if files else {}
         shown = [("MainPID", str(entry.get("pid", 0)))] if kind == "service" else []
-        shown += [(key, value) for key, value in _shown(values, kind) if loaded or key != "ExecStart"]
+        shown += [(key, value) for key, value in _shown(values, name) if loaded or key != "ExecStart"]
         placed = _parent(name) if kind == "slice" else _placed(values, name) if loaded else ""
         shown += [("Slice", placed), ("ControlGroup", entry.get("cgroup", "")), ("Id", name), ("LoadState", self._load_state(name))]
         own = [path for path, _text, _time in self._known(name)[:1] if not path.endswith(".conf")]
@@ -491,7 +509,7 @@ def _valid(setting: str, value: str) -> bool:
             return (setting, value) == ("CPUWeight", "idle") or 1 <= int(value) <= 10000
         if setting in ("AllowedCPUs", "CPUAffinity"):
             return bool(_cpus(value))
-        if setting in _LISTS[2:6]:
+        if setting in _DEVICES:
             device, _sign, amount = value.rpartition(" ")
             return device.startswith("/") and (_number(amount, 1000) or 0) > 0
         if setting == "ManagedOOMMemoryPressureLimit":
@@ -500,8 +518,8 @@ def _valid(setting: str, value: str) -> bool:
             return -1000 <= int(value) <= 1000
         if setting == "LimitNOFILE":
             return all(int(part) >= 0 for part in value.split(":"))
-        if setting in ("Environment", "ExecStart"):
-            return bool(shlex.split(value)) and (setting == "Environment" or value.startswith("/"))
+        if setting == "ExecStart":
+            return value.startswith("/")
     except ValueError:
         return False
     words = {
@@ -565,9 +583,24 @@ def _tasks(values: Values, kind: str) -> Optional[int]:
     return _number(_last(values, "TasksMax", "infinity" if kind == "slice" else "15%"), total=TASKS)
 
 
-def _shown(values: Values, kind: str) -> Iterator[Tuple[str, str]]:
+def _words(text: str, unit: str) -> List[str]:
+    """The words of a setting, without quotes, escapes and specifiers; those before the first that is wrong."""
+    found: List[str] = []
+    known = {"i": unit.partition("@")[2].rpartition(".")[0], "n": unit, "%": "%"}
+    while text.strip():
+        word = re.match(r"""\s*((?:\\.|"(?:\\.|[^\\"])*"|'(?:\\.|[^\\'])*'|[^\s"'\\])+)(\s|$)""", text)
+        if word is None:
+            break
+        plain = re.sub(r"""(\\.)|"((?:\\.|[^\\"])*)"|'((?:\\.|[^\\'])*)'""", lambda part: part.group(part.lastindex or 0), word.group(1))
+        plain = codecs.decode(plain.replace(r"\s", " "), "unicode_escape")
+        found.append(re.sub("%(.)", lambda each: known[each.group(1)], plain))
+        text = text[word.end() :]
+    return found
+
+
+def _shown(values: Values, unit: str) -> Iterator[Tuple[str, str]]:
     """What `systemctl show` says of settings."""
-    shown = dict(_DEFAULTS)
+    shown, kind = dict(_DEFAULTS), unit.rpartition(".")[2]
     for name in _SIZES:
         if name in values:
             number = _number(_last(values, name))
@@ -584,7 +617,7 @@ def _shown(values: Values, kind: str) -> Iterator[Tuple[str, str]]:
     tasks = _tasks(values, kind)
     shown["TasksMax"] = "infinity" if tasks is None else str(tasks)
     yield from shown.items()
-    for name in _LISTS[2:6]:
+    for name in _DEVICES:
         for value in values.get(name, []):
             device, _sign, amount = value.rpartition(" ")
             yield name, f"{device} {_number(amount, 1000)}"
@@ -595,8 +628,8 @@ def _shown(values: Values, kind: str) -> Iterator[Tuple[str, str]]:
     yield "Delegate", "no" if controllers == "no" else "yes"
     yield "DelegateControllers", "" if controllers == "no" else " ".join(sorted(_CONTROLLERS)) if controllers == "yes" else controllers
     if kind == "service":
-        words = [word for value in values.get("Environment", []) for word in shlex.split(value)]
-        yield "Environment", " ".join(map(_word, words))
+        for name in ("Environment", "PassEnvironment", "UnsetEnvironment"):
+            yield name, " ".join(_word(word) for value in values.get(name, []) for word in _words(value, unit))
         for value in values.get("EnvironmentFile", []):
             yield "EnvironmentFiles", f"{value.lstrip('-')} (ignore_errors={'yes' if value.startswith('-') else 'no'})"
         soft, hard = _nofile(values)
@@ -637,7 +670,7 @@ def _limits(controller: str, values: Values, v1: bool, name: str) -> Dict[str, s
     files = ("memory.min", "memory.low", "memory.high", "memory.max", "memory.swap.max")
     keys = ("rbps", "wbps", "riops", "wiops")
     limits: Dict[str, Dict[str, int]] = {}
-    for setting, key in zip(_LISTS[2:6], keys):
+    for setting, key in zip(_DEVICES, keys):
         for value in values.get(setting, []):
             device, _sign, amount = value.rpartition(" ")
             limits.setdefault(device, {})[key] = _number(amount, 1000) or 0

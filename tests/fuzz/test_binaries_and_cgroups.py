@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from ansible_collections.gohost.linux.plugins.module_utils.binaries import elf
 from ansible_collections.gohost.linux.plugins.module_utils.binaries import parse as build
-from ansible_collections.gohost.linux.plugins.module_utils.cgroups import hierarchy, parse, predict, quantities
+from ansible_collections.gohost.linux.plugins.module_utils.cgroups import hierarchy, parse, predict, quantities, variables
 from ansible_collections.gohost.linux.plugins.module_utils.cgroups.model import Place, Program
 from ansible_collections.gohost.linux.plugins.module_utils.errors import GoHostError
 from tests.fakes import cgroups
@@ -123,11 +123,24 @@ def test_prediction(cgroup: str, mountinfo: str, content: str, release: tuple[in
 def test_small_texts(text: str) -> None:
     for read in (parse.cpu_max, parse.limit, parse.keyed, parse.pressure, parse.cpu_list, parse.status, parse.kibibytes, parse.properties):
         read(text)
-    for other in (parse.exec_path, parse.unit_variables, parse.time_span, predict.memory_limit, cgroup_free):
+    for other in (parse.exec_path, parse.time_span, predict.memory_limit, cgroup_free):
         other(text)
     parse.cfs(text, text)
     parse.process_time(text, 10000)
     assert set(parse.go_variables(text.encode("utf-8", "replace"))) <= set(parse.GO_VARIABLES)
+
+
+pieces = st.sampled_from(["GOGC", "GOMAXPROCS", "=", "=", " ", "'", '"', "\\", "\n", "\r", "#", "%", "%i", "\\x4", "\\x41", "\\061", "\\u00e9", "\udcff", "3"])
+
+
+@fuzzed
+@given(text=st.lists(pieces | st.text(max_size=3), max_size=30).map("".join), version=st.sampled_from([252, 254]))
+def test_environments(text: str, version: int) -> None:
+    for found in (variables.environment_file(text, version), variables.assigned(variables.resolved(text, "app@1.service"))):
+        assert set(found) <= set(parse.GO_VARIABLES)
+        assert all(value.encode() is not None for value in found.values())
+    for printed in (False, True):
+        assert all(word or set(text) & set("'\"") for word in variables.words(text, printed))
 
 
 def cgroup_free(text: str) -> None:

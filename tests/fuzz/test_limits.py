@@ -47,7 +47,7 @@ def test_unit_file(text: str) -> None:
         for directive in DIRECTIVES.values():
             assert all(each.value for each in parse.standing(read, section, directive.name))
     parse.options(read)
-    assert all(each.name.startswith("GO") for each in parse.go_environment(read).values())
+    assert all(name.startswith("GO") for name in parse.go_environment(read))
 
 
 def entry(unit: str, given: dict[str, Any]) -> dict[str, Any]:
@@ -103,7 +103,7 @@ def test_wish(given: dict[str, Any]) -> None:
     read = parse.settings(text, "/f")
     assert {each.section for each in read} == {model.SECTIONS[wish.target.kind]}
     assert parse.options(read) == {option: value for option, value in wish.settings.items() if value}
-    assert {name: each.value for name, each in parse.go_environment(read).items()} == ({"GOMAXPROCS": "3"} if wish.target.kind == model.SERVICE else {})
+    assert parse.go_environment(read) == ({"GOMAXPROCS": "3"} if wish.target.kind == model.SERVICE else {})
 
 
 @machines

@@ -3,13 +3,10 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Real programs of every release of Go under limits that cgroup_limits sets: what they say, beside what was foretold, and what they live through."""
 
-import io
 import json
 import math
 import os
 import random
-import subprocess
-import tarfile
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -20,6 +17,7 @@ import pytest
 
 from tests.hosts.host import Host
 from tests.integration.go_programs import LIMITS, RELEASES, Build
+from tests.integration.guests import MACHINES, bring, shell
 from tests.integration.playbook import Play, Run, reached
 
 MODULE, INFO = "gohost.linux.cgroup_limits", "gohost.linux.go_runtime_info"
@@ -40,11 +38,6 @@ GODEBUGS = (
 GOMAXPROCS = ("1", "2", "3", "7", "03", "+3", "0", "-2", "", " 2", "2.0", "many", "2147483648")
 
 pytestmark = pytest.mark.once
-MACHINES = [
-    pytest.param("vm:bookworm", marks=pytest.mark.vm),
-    pytest.param("vm:bookworm-cgroup1", marks=[pytest.mark.vm, pytest.mark.long]),
-    "mmdebstrap:bookworm",
-]
 
 
 class Case(NamedTuple):
@@ -96,23 +89,6 @@ def random_cases(chance: random.Random, cpus: Sequence[int], version: int) -> li
                 environment["GOMAXPROCS"] = chance.choice(GOMAXPROCS)
         found.append(Case(f"gohosttest{number}", *limits, masks[1], environment))
     return found
-
-
-def shell(guest: Host, script: str, timeout: float = 120) -> str:
-    done = guest.run(script, timeout)
-    assert done.returncode == 0, done.stdout + done.stderr
-    return done.stdout.strip()
-
-
-def bring(guest: Host, files: Mapping[str, bytes]) -> None:
-    """Files by their absolute paths, all of which may be run."""
-    packed = io.BytesIO()
-    with tarfile.open(fileobj=packed, mode="w") as archive:
-        for path, content in files.items():
-            entry = tarfile.TarInfo(path.lstrip("/"))
-            entry.size, entry.mode = len(content), 0o755
-            archive.addfile(entry, io.BytesIO(content))
-    subprocess.run(guest.ssh("tar -C / -x"), input=packed.getvalue(), check=True, timeout=120)
 
 
 class Place(NamedTuple):
@@ -245,6 +221,74 @@ def test_told_what_it_cannot_know(place: Place, tmp_path: Path) -> None:
         told = fits < len(place.cpus) and not (known and build.reads_quota)
         assert row["environment"].get("GOMAXPROCS") == (str(fits) if told else None), row
         assert row["environment"].get("GOMEMLIMIT") == ("90MiB" if "memory_max" in inner else None), row
+
+
+MANAGER = {"GODEBUG": "madvdontneed=1", "GOGC": "70"}
+# Lines of a service → what its program gets beside that of MANAGER, None for nothing, and beside what it is told of its limits.
+ENVIRONMENTS: Mapping[str, tuple[str, dict[str, str | None]]] = {
+    "nothing": ("", {}),
+    "passed": ("PassEnvironment=GOMAXPROCS", {"GOMAXPROCS": "7"}),
+    "set": ("PassEnvironment=GOMAXPROCS\nEnvironment=GOMAXPROCS=3 GOGC=50", {"GOMAXPROCS": "3", "GOGC": "50"}),
+    "file": ("Environment=GOMAXPROCS=3\nEnvironmentFile=-%t/gohost-limits/env*", {"GOMAXPROCS": "4", "GOGC": " 90"}),
+    "escaped": (
+        r"""Environment='GOMAXPROCS=\x35' "GODEBUG=a=\s\"\061" GOG\u0043=\
+        6""",
+        {"GOMAXPROCS": "5", "GODEBUG": 'a= "1', "GOGC": ""},
+    ),
+    "instance@6": ('Environment="GOMAXPROCS=%i" GOGC=%%%j', {"GOMAXPROCS": "6", "GOGC": "%gohosttestinstance"}),
+    "wrong": ('Environment=GOMAXPROCS=3 GOGC=%Z "GOGC=5', {"GOMAXPROCS": "3"}),
+    "reset": ("Environment=GOMAXPROCS=3\nEnvironment=\nUnsetEnvironment=GOGC\nUnsetEnvironment=", {}),
+    "unset": ("UnsetEnvironment=GOGC GODEBUG=madvdontneed=0", {"GOGC": None}),
+    "exactly": ("UnsetEnvironment=GOGC=7 GODEBUG=madvdontneed=1", {"GODEBUG": None}),
+    "untold": ("UnsetEnvironment=GOMEMLIMIT", {}),
+}
+GIVE = f"""mkdir -p /etc/systemd/system.conf.d
+printf '[Manager]\\nDefaultEnvironment=GODEBUG=madvdontneed=1 GOGC=60\\nManagerEnvironment=GOMAXPROCS=7\\n' >/etc/systemd/system.conf.d/gohosttest.conf
+systemctl daemon-reload; systemctl set-environment GOGC=70
+printf 'GOMAXPROCS=9\\n' >{SAID}/env1; printf '#GOGC=1\\nGOMAXPROCS= 4 \\nGOGC=" 9"0\\n' >{SAID}/env2; mkfifo {SAID}/wait"""
+TAKE = "rm /etc/systemd/system.conf.d/gohosttest.conf; systemctl daemon-reload; systemctl unset-environment GOGC"
+
+
+@pytest.mark.parametrize("guest", MACHINES, indirect=True)
+def test_environments(place: Place, tmp_path: Path) -> None:
+    """What a service's environment will be is foretold by both modules, and what is unset of it is not told, and nothing is started again for it."""
+    texts, gives = {}, {}
+    for name, (lines, given) in ENVIRONMENTS.items():
+        for build in (RELEASES[1], RELEASES[4]):
+            stem, sign, instance = name.partition("@")
+            service = f"gohosttest{stem}{'' if sign else build.line}{sign}{instance}.service"
+            texts[service] = once("system.slice", build) + f"ExecStartPre=/bin/cp /proc/self/environ {SAID}/%n/environ\n{lines}\n"
+            gives[service] = given
+    held = "gohosttestheld.service"
+    wait = f"StandardInput=file:{SAID}/wait\nStandardOutput=file:{SAID}/wait"  # which is opened once, for both
+    texts[held] = f"[Service]\nExecStart={HERE}/programs/{RELEASES[4].name}\n{wait}\nUnsetEnvironment=GOMEMLIMIT\n"
+    bring(place.guest, {f"{SAID}/{service}/said": b"" for service in gives})
+    wishes = [{"unit": service, "cpu_quota": 1.5, "memory_max": "100MiB"} for service in texts]
+    play = Play(tmp_path)
+    play.sh("give", GIVE)
+    play.task("limits", MODULE, units=wishes)
+    play.task("info", INFO, units=list(texts))
+    in_guest(play, "started", 1, list(gives))
+    play.sh("hold", f"systemctl start {held}")
+    play.task("again", MODULE, units=wishes, restart="needed")
+    play.task("info of what runs", INFO, units=[held])
+    play.sh("take", TAKE)
+    with units(place.guest, texts):
+        run = play.run(variables=reached(place.guest))
+    told, again = ({row["unit"]: row for row in run[task].ok().result["units"]} for task in ("limits", "again"))
+    info = {row["unit"]: row for row in run["info"].ok().result["programs"]}
+    said = json.loads(run["started"].ok().result["stdout"])["said"]
+    for service, given in gives.items():
+        expected = {name: value for name, value in {**MANAGER, **given}.items() if value is not None} | told[service]["environment"]
+        has = dict(entry.split("=", 1) for entry in said[service]["environ"].split("\0") if entry.startswith("GO"))
+        assert info[service]["environment"] == has == expected, service
+        procs = {int(said[service]["said"].split()[0]), *(row[service]["expected_gomaxprocs"] for row in (told, again, info))}
+        assert len(procs) == 1, (service, procs)
+        assert ("GOMEMLIMIT" in has) == ("untold" not in service)
+    for service in (held, f"gohosttestuntold{RELEASES[4].line}.service"):
+        warned = [warning for warning in told[service]["warnings"] if "UnsetEnvironment" in warning]
+        assert warned == [f"UnsetEnvironment= of {UNITS}/{service} takes GOMEMLIMIT away again, so it is left out."]
+    assert not run["again"].changed and run["info of what runs"].ok().result["programs"][0]["environment"] == info[held]["environment"]
 
 
 @pytest.mark.vm

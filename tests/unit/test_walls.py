@@ -36,6 +36,7 @@ PURE = {
     "dropins",
     "overlay",
     "environment",
+    "variables",
     "refusals",
 }
 # Parts of a room that are a subject of their own, with the same inside.

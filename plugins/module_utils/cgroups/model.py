@@ -149,6 +149,17 @@ class Observed(NamedTuple):
     bug: bool = False
 
 
+class Manager(NamedTuple):
+    """What systemd brings into environments, of the Go runtime's variables. version: its own.
+
+    environment: what all programs are given (DefaultEnvironment=, `systemctl set-environment`); own: its own, of which PassEnvironment= names some.
+    """
+
+    version: int = 0
+    environment: Mapping[str, str] = {}
+    own: Mapping[str, str] = {}
+
+
 class Unit(NamedTuple):
     """A unit as systemd knows it. pid: 0 where it does not run; chain: its properties, then those of its slices, inner first; pids: in its own cgroup."""
 

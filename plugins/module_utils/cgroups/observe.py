@@ -5,17 +5,19 @@
 
 import errno
 import fnmatch
-from typing import Callable, Dict, Iterator, List, Optional, Sequence, Tuple
+import re
+from typing import Callable, Dict, Iterator, List, Mapping, Optional, Sequence, Tuple
 
 from ..binaries import observe as binaries
 from ..binaries.model import BuildInfo
 from ..errors import GoHostError
 from ..host import Host
-from . import configured, hierarchy, parse, predict
-from .model import Bound, Effective, Membership, Node, Observed, Place, Sharing, Unit
+from . import configured, hierarchy, parse, predict, variables
+from .limits import parse as unit_files
+from .model import Bound, Effective, Manager, Membership, Node, Observed, Place, Sharing, Unit
 
 _PROPERTIES = ",".join(
-    ("Id,LoadState,MainPID,ControlGroup,ExecStart,Environment,EnvironmentFiles,Slice,CPUAffinity", *configured.CPU_CGROUP)
+    ("Id,LoadState,MainPID,ControlGroup,ExecStart,Environment,EnvironmentFiles,PassEnvironment,UnsetEnvironment,Slice,CPUAffinity", *configured.CPU_CGROUP)
     + ("DelegateControllers,AllowedCPUs,MemoryMax,MemoryHigh,MemorySwapMax,TasksMax",)
 )
 _MOST_CGROUPS = 2000  # that are searched for processes which share a limit
@@ -109,12 +111,31 @@ def stopped(machine: Machine, unit: Unit) -> Observed:
     return configured.observed(unit, program_of(machine.host, unit.executable), machine.version, machine.online)
 
 
-def environment_files(host: Host, shown: str) -> Dict[str, str]:
-    """The Go runtime's variables in the files of EnvironmentFile=, as `systemctl show` prints them; they win over Environment= (systemd.exec(5))."""
+def environment_files(host: Host, shown: str, systemd: int) -> Dict[str, str]:
+    """The Go runtime's variables in the files of EnvironmentFile=, as `systemctl show` prints them. systemd: its version."""
     found: Dict[str, str] = {}
     for line in shown.splitlines():
         for path in _matching(host, line.rpartition(" (")[0]):
-            found.update(parse.environment_file(text(host, path) or ""))
+            found.update(variables.environment_file(text(host, path) or "", systemd))
+    return found
+
+
+def manager(host: Host) -> Manager:
+    """systemd, as systemctl shows it."""
+    found = (parse.properties(host.run(["systemctl", "show", "--no-pager", "--property=Version,Environment"]).stdout) or [{}])[0]
+    version = re.match(r"\d+", found.get("Version", ""))
+    return Manager(int(version.group()) if version else 0, variables.assigned(variables.words(found.get("Environment", ""), printed=True)))
+
+
+def own_environment(host: Host) -> Dict[str, str]:
+    """The Go runtime's variables of systemd itself. What ManagerEnvironment= sets does not show in /proc (systemd-system.conf(5))."""
+    try:
+        found = parse.go_variables(host.read("/proc/1/environ"))
+    except OSError:  # for others than root
+        found = {}
+    lines = unit_files.settings(host.run(["systemd-analyze", "--no-pager", "cat-config", "systemd/system.conf"]).stdout, "")
+    for each in unit_files.standing(lines, "Manager", "ManagerEnvironment"):
+        found.update(variables.assigned(variables.resolved(each.value, "")))
     return found
 
 
@@ -239,6 +260,7 @@ def units(machine: Machine, names: Sequence[str]) -> List[Unit]:
     known = _shown(machine.host, names)
     slices = sorted({each for shown in known for each in configured.slice_chain(shown.get("Slice", ""))})
     parents = {shown.get("Id", ""): shown for shown in _shown(machine.host, slices)} if slices else {}
+    its = manager(machine.host) if any(shown.get("MainPID", "0") == "0" for shown in known) else Manager()
     found = []
     for name, shown in zip(names, known):
         if shown.get("LoadState") != "loaded":
@@ -249,13 +271,21 @@ def units(machine: Machine, names: Sequence[str]) -> List[Unit]:
                 name=shown.get("Id", name),
                 pid=int(shown.get("MainPID") or 0),
                 executable=parse.exec_path(shown.get("ExecStart", "")),
-                environment={**parse.unit_variables(shown.get("Environment", "")), **environment_files(machine.host, shown.get("EnvironmentFiles", ""))},
+                environment=_environment(machine.host, shown, its),
                 cpus=configured.cpus(chain, machine.version, machine.online),
                 chain=chain,
                 pids=tuple(_unit_pids(machine, shown.get("ControlGroup", ""))),
             )
         )
     return found
+
+
+def _environment(host: Host, shown: Mapping[str, str], its: Manager) -> Dict[str, str]:
+    own, passed, unset = (variables.words(shown.get(name, ""), printed=True) for name in ("Environment", "PassEnvironment", "UnsetEnvironment"))
+    if passed:
+        its = its._replace(own=own_environment(host))
+    files = environment_files(host, shown.get("EnvironmentFiles", ""), its.version)
+    return variables.kept(variables.merged(its, passed, variables.assigned(own), files), unset)
 
 
 def _shown(host: Host, names: Sequence[str]) -> List[Dict[str, str]]:

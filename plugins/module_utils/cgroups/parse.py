@@ -8,7 +8,6 @@ Documentation/accounting/psi.rst.
 """
 
 import re
-import shlex
 from typing import Any, Dict, Iterable, List, Mapping, Optional, Tuple
 
 from .model import Membership, Mount, Pressure, Throttling
@@ -21,8 +20,6 @@ _PRESSURE = re.compile(r"(some|full) avg10=([\d.]+) avg60=([\d.]+) avg300=([\d.]
 _MOST_CPUS = 1 << 16
 _UNLIMITED_V1 = 1 << 62  # the kernel's PAGE_COUNTER_MAX in bytes: 2^63 rounded down to a page
 _SPAN = re.compile(r"(\d+(?:\.\d+)?)(y|month|w|d|h|min|s|ms|us)\Z", re.ASCII)
-_QUOTING = set("\"'\\")
-_WORD = re.compile(r"[^ \t\r\n]+")
 _SECONDS = {"y": 31557600.0, "month": 2629800.0, "w": 604800.0, "d": 86400.0, "h": 3600.0, "min": 60.0, "s": 1.0, "ms": 1e-3, "us": 1e-6}
 
 
@@ -165,37 +162,6 @@ def exec_path(value: str) -> str:
     """The program in ExecStart= as `systemctl show` prints it, which may be a bare name; of several the last, which stays with Type=oneshot, too."""
     found = re.findall(r"\{ path=([^;]*?) ; argv\[\]=", value)
     return found[-1] if found else ""
-
-
-def unit_variables(value: str) -> Dict[str, str]:
-    """The variables of the Go runtime in Environment= as `systemctl show` prints it; the last of a name counts (systemd.exec(5))."""
-    found: Dict[str, str] = {}
-    for word in re.findall(r"\"(?:[^\"\\]|\\.)*\"|\S+", value):
-        text = re.sub(r"\\(.)", r"\1", word[1:-1]) if word.startswith('"') else word
-        name, sign, rest = text.partition("=")
-        if sign and name in GO_VARIABLES:
-            found[name] = rest
-    return found
-
-
-def environment_file(text: str) -> Dict[str, str]:
-    """The variables of the Go runtime in a file of EnvironmentFile= (systemd.exec(5))."""
-    found = {}
-    for line in text.replace("\\\n", "").splitlines():
-        name, sign, value = line.partition("=")
-        if sign and name.strip() in GO_VARIABLES and not line.lstrip().startswith(("#", ";")):
-            found[name.strip()] = "".join(words(value)) if value.lstrip()[:1] in ("'", '"') else re.sub(r"\\(.)", r"\1", value.strip())
-    return found
-
-
-def words(value: str) -> List[str]:
-    """A value of several words, some of them quoted (systemd.syntax(7)); none where a quote has no end, for systemd does not take such a line."""
-    if not _QUOTING & set(value):
-        return _WORD.findall(value)
-    try:
-        return shlex.split(value)
-    except ValueError:
-        return []
 
 
 def time_span(text: str) -> Optional[float]:

@@ -56,6 +56,12 @@ def version(host: Host) -> str:
     return told[dbus.ITSELF]["Version"] if told is not None else ""
 
 
+def environment(host: Host) -> Optional[str]:
+    """What systemd gives to all programs, as `systemctl show` prints it; None where it does not answer here."""
+    told = properties(host, [dbus.ITSELF], ["Environment"])
+    return told[dbus.ITSELF]["Environment"] if told is not None else None
+
+
 def _more(data: bytes) -> bytes:
     if not data:
         raise OSError("systemd has hung up")

@@ -7,7 +7,8 @@ from typing import Mapping, NamedTuple, Optional, Tuple
 
 from ...binaries.model import BuildInfo
 from ...errors import GoHostError
-from ..parse import words
+from ..model import Manager
+from ..variables import words
 
 SERVICE, SLICE, SCOPE = "service", "slice", "scope"
 SECTIONS = {SERVICE: "Service", SLICE: "Slice", SCOPE: "Scope"}
@@ -70,7 +71,8 @@ class Running(NamedTuple):
 class UnitState(NamedTuple):
     """A unit that systemd knows. properties: as it prints them.
 
-    files: path and text of the unit's own and then of its drop-ins, in the order in which they count. variables: the Go runtime's in its EnvironmentFile=.
+    files: path and text of the unit's own and then of its drop-ins, in the order in which they count. variables: the Go runtime's in its EnvironmentFile=;
+    manager: what it has of systemd's own.
     live: files of its cgroup, path → content; directories: controller → where they are.
     memory: bytes in use that cannot be had back; tasks: that run; inside: on v1, names of cgroups below a slice → CPUs of their quota.
     running: None where no main process runs.
@@ -79,6 +81,7 @@ class UnitState(NamedTuple):
     properties: Mapping[str, str]
     files: Tuple[Tuple[str, str], ...] = ()
     variables: Mapping[str, str] = {}
+    manager: Manager = Manager()
     build: Optional[BuildInfo] = None
     directories: Mapping[str, str] = {}
     live: Mapping[str, str] = {}
@@ -98,7 +101,7 @@ class UnitState(NamedTuple):
     @property
     def dropins(self) -> Tuple[str, ...]:
         """Paths of those that systemd has read; it prints quotes around what has a backslash."""
-        return tuple(words(self.properties.get("DropInPaths", "")))
+        return tuple(words(self.properties.get("DropInPaths", ""), printed=True))
 
     @property
     def cgroup(self) -> str:

@@ -13,8 +13,11 @@ from ...errors import GoHostError
 from ...host import Host
 from .. import configured
 from ..hierarchy import CPU, CPUSET, IO, MEMORY, PIDS, V1_NAMES
-from ..observe import Machine, environment_files, occupied, program_of, text
+from ..model import Manager
+from ..observe import Machine, environment_files, occupied, own_environment, program_of, text
+from ..observe import manager as shown_manager
 from ..parse import cfs, exec_path, go_variables, keyed, limit, properties, status
+from ..variables import assigned, words
 from . import dbus, dropins, manager, overlay, parse
 from .directives import DIRECTIVES, files
 from .model import SECTIONS, SERVICE, SLICE, TEMPLATE, Running, Seen, SeenTarget, Target, UnitState, Wanted, Wish
@@ -45,16 +48,17 @@ def observe(host: Host, wanted: Wanted) -> Seen:
     everyone = [*named.values(), *(each for shown in families.values() for each in shown)]
     there = _dropin_directories(host)
     programs = {path: program_of(host, path) for path in {exec_path(shown.get("ExecStart", "")) for shown in everyone}}
+    its = _manager(host, any(programs.values()))
 
     def state(shown: Mapping[str, str], name: str) -> UnitState:
-        return _state(machine, shown, options.get(name, []), controllers, programs, there)
+        return _state(machine, shown, options.get(name, []), controllers, programs, there, its)
 
     states = {name: state(shown, name) for name, shown in named.items()}
     members = {pattern: tuple(state(each, pattern) for each in shown) for pattern, shown in families.items()}
     slices = {each.name: each for each in states.values() if each.name.endswith(".slice")}
     targets = tuple(_target(host, wish, states, members, due is not None) for wish in wanted.wishes)
     return Seen(
-        systemd=_version(host),
+        systemd=its.version,
         cgroup=machine.version,
         controllers=controllers,
         cpus=machine.online,
@@ -151,6 +155,13 @@ def _default_tasks(host: Host) -> Optional[int]:
     return limit(blocks[0].get(_DEFAULT_TASKS, "")) if blocks else None
 
 
+def _manager(host: Host, told: bool) -> Manager:
+    """told: whether there are programs that ask for the Go runtime's variables."""
+    given = manager.environment(host) if told else ""
+    found = Manager(_version(host), assigned(words(given or "", printed=True)))
+    return found if given is not None else found._replace(environment=shown_manager(host).environment)
+
+
 def _controllers(machine: Machine) -> Dict[str, int]:
     """The controllers of this host → the version of the hierarchy that has them, 0 where it cannot be written."""
     found: Dict[str, Tuple[int, str]] = {}
@@ -202,6 +213,7 @@ def _state(
     controllers: Mapping[str, int],
     programs: Mapping[str, Optional[BuildInfo]],
     there: Mapping[str, List[str]],
+    its: Manager,
 ) -> UnitState:
     host = machine.host
     paths = [path for path in [shown.get("FragmentPath", ""), *_dropins(host, UnitState(shown), there)] if path]
@@ -217,7 +229,8 @@ def _state(
     return UnitState(
         properties=shown,
         files=read,
-        variables=environment_files(host, shown.get("EnvironmentFiles", "")),
+        variables=environment_files(host, shown.get("EnvironmentFiles", ""), its.version),
+        manager=its._replace(own=own_environment(host)) if any("PassEnvironment" in content for _path, content in read) else its,
         build=build,
         directories=directories,
         live=_live(host, directories, options, controllers),

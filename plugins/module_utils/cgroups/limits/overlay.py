@@ -8,10 +8,10 @@ import re
 from typing import Dict, Iterable, List, Mapping, Optional, Tuple
 
 from ...errors import GoHostError
-from .. import configured, hierarchy, quantities
+from .. import configured, hierarchy, quantities, variables
 from ..model import Unit
 from ..parse import cpu_list, cpu_text, exec_path
-from . import parse
+from . import dropins, parse
 from .directives import DIRECTIVES
 from .model import SECTIONS, SLICE, Seen, Setting, UnitState, Wish
 
@@ -53,10 +53,21 @@ class Forecast:
 
 
 def told(state: UnitState, settings: List[Setting]) -> Dict[str, str]:
-    """The Go runtime's variables that these settings and the unit's EnvironmentFile= give its program."""
-    given = {**{name: each.value for name, each in parse.go_environment(settings).items()}, **state.variables}
-    gone = parse.unset(settings)
-    return {name: value for name, value in given.items() if not {name, f"{name}={value}"} & gone}
+    """The Go runtime's variables that its program gets by these settings, the unit's EnvironmentFile= and systemd's own."""
+    return variables.kept(_given(state, settings), (each.value for each in parse.each_word(settings, "UnsetEnvironment", state.name)))
+
+
+def taken_by(state: UnitState, settings: List[Setting], name: str) -> Setting:
+    """What takes a variable of ours away that these settings have: UnsetEnvironment=, or an empty Environment= behind it."""
+    given = _given(state, settings)
+    unset = parse.each_word(settings, "UnsetEnvironment", state.name)
+    found = [each for each in unset if name in given and not variables.kept({name: given[name]}, [each.value])]
+    return (found or [each for each in settings if (each.name, each.value) == ("Environment", "")][-1:])[0]
+
+
+def _given(state: UnitState, settings: List[Setting]) -> Dict[str, str]:
+    passed = (each.value for each in parse.each_word(settings, "PassEnvironment", state.name))
+    return variables.merged(state.manager, passed, parse.go_environment(settings, state.name), state.variables)
 
 
 def settings(unit: UnitState, texts: Texts, runtime: bool, ours: bool = True) -> List[Setting]:
@@ -67,6 +78,12 @@ def settings(unit: UnitState, texts: Texts, runtime: bool, ours: bool = True) ->
         if not mine or (ours and (runtime or not path.startswith("/run/"))):
             found += parse.settings(text, path)
     return found
+
+
+def written(texts: Texts, path: str, text: Optional[str]) -> Texts:
+    """The same with one more drop-in."""
+    target = dropins.target_of(path)
+    return {**texts, target: {**texts.get(target, {}), path: text}}
 
 
 def files(unit: UnitState, texts: Texts) -> List[Tuple[str, str]]:

@@ -5,10 +5,11 @@
 
 import functools
 import re
-from typing import Dict, Iterable, List, Mapping, Optional, Sequence, Set, Tuple
+from typing import Dict, Iterable, List, Mapping, Optional, Sequence, Tuple
 
+from .. import variables
 from ..hierarchy import below
-from ..parse import GO_VARIABLES, unescaped, words
+from ..parse import unescaped
 from .directives import DIRECTIVES
 from .model import SECTIONS, Setting, Wish
 
@@ -63,25 +64,14 @@ def standing(read: Iterable[Setting], section: str, name: str) -> Tuple[Setting,
     return tuple(found)
 
 
-def go_environment(read: Iterable[Setting]) -> Dict[str, Setting]:
-    """The variables of the Go runtime in Environment=, each by the setting whose value it has; the last one counts."""
-    found: Dict[str, Setting] = {}
-    for each in standing(read, SECTIONS["service"], "Environment"):
-        for name, value in _assignments(words(each.value)):
-            found[name] = each._replace(name=name, value=value)
-    return found
+def each_word(read: Iterable[Setting], name: str, unit: str) -> List[Setting]:
+    """The words of a service's setting that count, each as a setting of its own."""
+    return [each._replace(value=word) for each in standing(read, SECTIONS["service"], name) for word in variables.resolved(each.value, unit)]
 
 
-def unset(read: Iterable[Setting]) -> Set[str]:
-    """What UnsetEnvironment= takes away of all the program would get: names, and names with a value (systemd.exec(5))."""
-    return {word for each in standing(read, SECTIONS["service"], "UnsetEnvironment") for word in words(each.value)}
-
-
-def _assignments(each_word: Iterable[str]) -> Iterable[Tuple[str, str]]:
-    for word in each_word:
-        name, sign, value = word.partition("=")
-        if sign and name in GO_VARIABLES:
-            yield name, value
+def go_environment(read: Iterable[Setting], unit: str = "") -> Dict[str, str]:
+    """The variables of the Go runtime in Environment=. unit: whose it is, for specifiers."""
+    return variables.assigned(each.value for each in each_word(read, "Environment", unit))
 
 
 def device_of(mountinfo: str, path: str) -> str:

@@ -12,7 +12,7 @@ from ..model import Observed
 from . import directives, dropins, overlay, parse, refusals
 from .directives import DIRECTIVES
 from .environment import environment_for, sharing
-from .model import SECTIONS, SERVICE, Seen, SeenTarget, UnitState, Wanted, Wish
+from .model import SECTIONS, SERVICE, Seen, SeenTarget, Setting, UnitState, Wanted, Wish
 from .overlay import Texts
 
 WRITE, REMOVE, CLEAN, RELOAD, RESTART = "write", "remove", "clean", "reload", "restart"
@@ -31,7 +31,7 @@ class Row(NamedTuple):
     """A wish, and what comes of it. text: of the drop-in, None where there is to be none; environment: in it.
 
     started: the unit's program as it would start with it. lost: member → options of which other files have the last word.
-    restart: member → why it has to be started again.
+    restart: member → why it has to be started again. taken: variables that are left out because a setting of another file would take them away.
     """
 
     wish: Wish
@@ -43,6 +43,7 @@ class Row(NamedTuple):
     lost: Mapping[str, FrozenSet[str]] = {}
     restart: Mapping[str, str] = {}
     warnings: Tuple[str, ...] = ()
+    taken: Mapping[str, Setting] = {}
 
 
 class Decision(NamedTuple):
@@ -174,17 +175,21 @@ def _row(wish: Wish, target: SeenTarget, wanted: Wanted, texts: Texts, forecast:
     seen, state = forecast.seen, target.unit
     if state is None or not state.loaded:
         return row
-    told = overlay.told(state, overlay.settings(state, texts, wish.runtime, ours=False))
+    told = overlay.told(state, overlay.settings(state, texts, wish.runtime, ours=False)) if state.build is not None else {}
     unit = forecast.unit(wish, state)._replace(environment=told)
     refusals.quota_fits(wish, unit, state.inside, seen, wanted)
     found = configured.observed(unit, state.build, seen.cgroup, seen.cpus)
     found = found._replace(sharing=sharing(wish, found, wanted, forecast))
+    if state.build is None:
+        return row._replace(started=found)
     below = overlay.told(state, overlay.settings(state, texts, runtime=False)) if wish.runtime else {}
     environment = environment_for(wish, found, unit, seen, below) if wish.present and wish.go and wish.target.kind == SERVICE else {}
-    text = parse.render(wish, environment)
-    its = dropins.target_of(target.path)
-    then = overlay.told(state, overlay.settings(state, {**texts, its: {**texts.get(its, {}), target.path: text}}, wish.runtime))
-    return row._replace(text=text, environment=environment, started=configured.predicted(found._replace(environment=then), unit.chain, seen.cgroup))
+    then = overlay.settings(state, overlay.written(texts, target.path, parse.render(wish, environment)), wish.runtime)
+    has = overlay.told(state, then)
+    taken = {name: overlay.taken_by(state, then, name) for name, value in environment.items() if has.get(name) != value}
+    started = configured.predicted(found._replace(environment=has), unit.chain, seen.cgroup)
+    environment = {name: value for name, value in environment.items() if name not in taken}
+    return row._replace(text=parse.render(wish, environment), environment=environment, started=started, taken=taken)
 
 
 def _conflicts(wish: Wish, path: str, member: UnitState, seen: Seen, texts: Texts) -> Iterable[Conflict]:
@@ -259,6 +264,8 @@ def _warnings(row: Row, seen: Seen) -> List[str]:
         most = quantities.count(wish.setting("tasks_max")).of(seen.tasks) if "tasks_max" in wish.settings else None
         if most is not None and member.tasks > most:
             found.append(f"{member.name} has {member.tasks} tasks: with TasksMax={most} it can start no more.")
+    for name, by in row.taken.items():
+        found.append(f"{by.name}= of {by.file} takes {name} away again, so it is left out.")
     if row.started is not None and wish.target.kind == SERVICE and wish.present:
         found += advise.warnings(row.started, None, wish.headroom)
     return found

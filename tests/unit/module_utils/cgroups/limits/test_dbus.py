@@ -13,7 +13,7 @@ from typing import Dict, Iterator, List, Optional
 import pytest
 
 from ansible_collections.gohost.linux.plugins.module_utils.cgroups.limits import dbus, manager
-from ansible_collections.gohost.linux.plugins.module_utils.cgroups.parse import words
+from ansible_collections.gohost.linux.plugins.module_utils.cgroups.variables import words
 from tests.fakes.host import RealHost
 
 UNIT = "we\\x2drd.service"
@@ -130,7 +130,7 @@ def test_systemd_itself() -> None:
 
 def test_lists_can_be_read_again() -> None:
     values = ["GOMAXPROCS=3", "X=a b", 'Y=q"q', "Z=a\\b", "W=it's", "E="]
-    assert words(dbus.shown("Environment", values)) == values
+    assert words(dbus.shown("Environment", values), printed=True) == values
 
 
 class Systemd(threading.Thread):
@@ -195,7 +195,11 @@ def test_other_answers(number: int) -> None:
 
 
 def test_nobody_listens() -> None:
-    assert manager.properties(RealHost(), [UNIT], NAMES) is None
+    assert manager.properties(RealHost(), [UNIT], NAMES) is None and manager.environment(RealHost()) is None
+
+
+def test_environment_of_all_programs() -> None:
+    assert manager.environment(Listening(answers=[answer("Environment", 1)])) == ANSWERS["Environment"][1]
 
 
 def test_table() -> None:

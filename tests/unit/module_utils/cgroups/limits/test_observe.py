@@ -66,7 +66,7 @@ def test_a_service_that_runs(host: FakeSystemd) -> None:
     assert [path for path, _text in app.files] == [f"{ETC}/app.service", f"{ETC}/app.service.d/50-x.conf"]
     assert app.variables == {"GOMAXPROCS": "3"} and "secret" not in str(seen)
     assert app.build is not None and app.build.version == "go1.24.13"
-    assert app.running == Running({"GOGC": "50"}, 5000, 7)
+    assert app.running == Running({"GOGC": "50", "GOMAXPROCS": "3"}, 5000, 7)
     assert {os.path.basename(path): content for path, content in app.live.items()} == (
         {"memory.limit_in_bytes": "1073741824\n", "cpu.cfs_quota_us": "150000\n", "cpu.cfs_period_us": "100000\n"}
         if host.v1

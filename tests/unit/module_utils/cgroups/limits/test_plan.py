@@ -15,6 +15,7 @@ from ansible_collections.gohost.linux.plugins.module_utils.cgroups.limits.model 
 from ansible_collections.gohost.linux.plugins.module_utils.cgroups.limits.observe import probe
 from ansible_collections.gohost.linux.plugins.module_utils.cgroups.limits.options import ARGUMENT_SPEC, wanted
 from ansible_collections.gohost.linux.plugins.module_utils.cgroups.limits.plan import Conflict, Decision, Row, plan, unheld
+from ansible_collections.gohost.linux.plugins.module_utils.cgroups.model import Manager
 from ansible_collections.gohost.linux.plugins.module_utils.errors import GoHostError
 
 ETC, RUN, CONTROL = "/etc/systemd/system", "/run/systemd/system", "/etc/systemd/system.control"
@@ -185,6 +186,51 @@ def test_what_the_administrator_says_stays(files: Dict[str, str], variables: Dic
     wish = call(dict(unit="app.service", cpu_quota="1.5", memory_max="512MiB"))
     found = environment(wish, unit("app.service", files, go="go1.24.13", variables=variables))
     assert found == ({"GOMAXPROCS": "2", "GOMEMLIMIT": "460MiB"} if told is None else told)
+
+
+UNSET = f"{ETC}/app.service.d/50-x.conf"
+
+
+@pytest.mark.parametrize(
+    ("lines", "given", "told", "procs", "left_out"),
+    [
+        # What the manager gives stays, and what is unset of it is told.
+        ([], {"GOMAXPROCS": "5"}, {"GOMEMLIMIT": "460MiB"}, 5, []),
+        (["UnsetEnvironment=GOMAXPROCS=5"], {"GOMAXPROCS": "5"}, {"GOMAXPROCS": "2", "GOMEMLIMIT": "460MiB"}, 2, []),
+        (["UnsetEnvironment=GOMAXPROCS=5"], {"GOMAXPROCS": "4"}, {"GOMEMLIMIT": "460MiB"}, 4, []),
+        # What would be taken away is not told.
+        (["UnsetEnvironment=GOMAXPROCS"], {}, {"GOMEMLIMIT": "460MiB"}, 8, ["GOMAXPROCS"]),
+        (["UnsetEnvironment=GOMAXPROCS"], {"GOMAXPROCS": "5"}, {"GOMEMLIMIT": "460MiB"}, 8, ["GOMAXPROCS"]),
+        (["UnsetEnvironment=GOMAXPROCS=2 GOMEMLIMIT=460MiB"], {}, {}, 8, ["GOMAXPROCS", "GOMEMLIMIT"]),
+        (["UnsetEnvironment=GOMAXPROCS=3 GOMEMLIMIT=1GiB"], {}, {"GOMAXPROCS": "2", "GOMEMLIMIT": "460MiB"}, 2, []),
+        (["UnsetEnvironment=GOMEMLIMIT", "UnsetEnvironment="], {}, {"GOMAXPROCS": "2", "GOMEMLIMIT": "460MiB"}, 2, []),
+        (["Environment=GOMAXPROCS=4", "UnsetEnvironment=GOMAXPROCS=4"], {}, {"GOMAXPROCS": "2", "GOMEMLIMIT": "460MiB"}, 2, []),
+        (["PassEnvironment=GOMAXPROCS"], {}, {"GOMEMLIMIT": "460MiB"}, 7, []),
+        (["PassEnvironment=GOMAXPROCS", "Environment=GOMAXPROCS=3"], {"GOMAXPROCS": "5"}, {"GOMEMLIMIT": "460MiB"}, 3, []),
+    ],
+)
+def test_what_the_manager_gives_and_what_is_unset(lines: List[str], given: Dict[str, str], told: Dict[str, str], procs: int, left_out: List[str]) -> None:
+    app = unit("app.service", {UNSET: text(*lines)}, go="go1.24.13", manager=Manager(252, given, {"GOMAXPROCS": "7"}))
+    found = rows(call(dict(unit="app.service", cpu_quota="1.5", memory_max="512MiB")), app)[0]
+    assert found.environment == told and parse.go_environment(parse.settings(found.text or "", "")) == told
+    assert found.started is not None and found.started.prediction is not None and found.started.prediction.value == procs
+    said = [warning for warning in found.warnings if "UnsetEnvironment" in warning]
+    assert said == [f"UnsetEnvironment= of {UNSET} takes {name} away again, so it is left out." for name in left_out]
+
+
+def test_what_a_later_file_tells_and_takes_away_cannot_be_told() -> None:
+    later = {f"{ETC}/app.service.d/99-x.conf": text("Environment=GOMAXPROCS=4", "UnsetEnvironment=GOMAXPROCS=4")}
+    found = rows(call(dict(unit="app.service", cpu_quota="1.5")), unit("app.service", later, go="go1.24.13"))[0]
+    assert found.environment == {} and "99-x.conf takes GOMAXPROCS away" in found.warnings[0]
+
+
+@pytest.mark.parametrize("lines", [("UnsetEnvironment=GOMAXPROCS",), ("UnsetEnvironment=GOMAXPROCS=2",)])
+def test_no_restart_for_what_is_taken_away(lines: Tuple[str, ...]) -> None:
+    """Neither where a drop-in of ours has it still, nor after that."""
+    wish = call(dict(unit="app.service", cpu_quota="1.5"), restart="needed")
+    for environment, expected in (("Environment=GOMAXPROCS=2", ["write", "reload"]), ("", [])):
+        files = {UNSET: text(*lines), **ours("CPUQuota=150%", *([environment] if environment else []))}
+        assert [step.action for step in decided(wish, unit("app.service", files, go="go1.24.13", running=Running(), **RUNS)).plan.steps] == expected
 
 
 def test_its_godebug_counts() -> None:
