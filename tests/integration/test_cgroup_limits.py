@@ -3,11 +3,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """cgroup_limits on real machines: what it says is held against the kernel's own files and what systemd says."""
 
-import io
 import json
 import os
-import subprocess
-import tarfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -17,19 +14,15 @@ import pytest
 from tests.hosts import hosts
 from tests.hosts.host import Host
 from tests.integration.go_programs import LIMITS
-from tests.integration.playbook import Done, Play, reached
+from tests.integration.guests import MACHINES, bring, shell
+from tests.integration.playbook import Done, Play, Run, reached
 from tests.runner.workspace import ROOT, Missing
 
 pytestmark = pytest.mark.once
 MODULE = "gohost.linux.cgroup_limits"
 ETC, RUN = "/etc/systemd/system", "/run/systemd/system"
 MIB = 1 << 20
-MACHINES = [
-    pytest.param("vm:bookworm", marks=pytest.mark.vm),
-    pytest.param("vm:bookworm-cgroup1", marks=[pytest.mark.vm, pytest.mark.long]),
-    pytest.param("vm:trixie", marks=[pytest.mark.vm, pytest.mark.long]),
-    "mmdebstrap:bookworm",
-]
+ALL = [*MACHINES, pytest.param("vm:trixie", marks=[pytest.mark.vm, pytest.mark.long])]
 SERVICE = "[Service]\nExecStart=/bin/sleep 1000000\n"
 FILES = {
     f"{ETC}/lt-all.service": SERVICE + "MemoryMax=800M\nTasksMax=300\n",
@@ -44,15 +37,28 @@ FILES = {
     f"{RUN}/lt-kind@1.service.d/20-admin.conf": "[Service]\nTasksMax=60\n",
 }
 STARTED = ("lt-all.service", "lt-passing.service", "lt-control.service", "lt-kind@1.service", "lt-held.service", "lt-new.service", "lt-user-1.slice")
-SAYS = (
-    "[Service]\\nMemoryHigh=25%%\\nCPUQuota=12.34%%\\nCPUQuotaPeriodSec=20ms\\nCPUWeight=idle\\nAllowedCPUs=0-1,3\\nCPUAffinity=0 2\\nIOWeight=77\\n"
-    "IOReadBandwidthMax=/dev/null 10M\\nIOReadBandwidthMax=/dev/zero 20M\\nManagedOOMMemoryPressureLimit=60%%\\nOOMScoreAdjust=-100\\nLimitNOFILE=10:65536\\n"
-    'Environment=GOMAXPROCS=3 "X=a b" V=c\\nEnvironmentFile=/etc/a\\nEnvironmentFile=-/etc/b*\\nDelegate=cpu io\\n'
-)
+SAYS = """[Service]
+MemoryHigh=25%
+CPUQuota=12.34%
+CPUQuotaPeriodSec=20ms
+CPUWeight=idle
+AllowedCPUs=0-1,3
+CPUAffinity=0 2
+IOWeight=77
+IOReadBandwidthMax=/dev/null 10M
+IOReadBandwidthMax=/dev/zero 20M
+ManagedOOMMemoryPressureLimit=60%
+OOMScoreAdjust=-100
+LimitNOFILE=10:65536
+Environment=GOMAXPROCS=3 "X=a b" V=c
+EnvironmentFile=/etc/a
+EnvironmentFile=-/etc/b*
+Delegate=cpu io
+"""
 LOOKED_AT = (*STARTED, "lt-scope.scope", "lt.slice", "lt-build.slice", "user-0.slice")
+LOOK = f"python3 /root/look.py {' '.join(LOOKED_AT)}"
 BEFORE = (
-    f"rm -rf {ETC}/lt-* {RUN}/lt-*; "
-    "{write}systemctl daemon-reload; systemctl start {started}; systemctl set-property lt-control.service MemoryMax=100M; "
+    f"systemctl daemon-reload; systemctl start {' '.join(STARTED)}; systemctl set-property lt-control.service MemoryMax=100M; "
     "systemd-run -q --scope --unit=lt-scope -p MemoryMax=90M sleep 1000000 >/dev/null 2>&1 </dev/null & sleep 1"
 )
 AFTER = (
@@ -68,39 +74,29 @@ class Machine(NamedTuple):
     cgroup: int
     device: str
 
-    def shell(self, script: str, timeout: float = 120) -> str:
-        done = self.host.run(script, timeout)
-        assert done.returncode == 0, done.stdout + done.stderr
-        return done.stdout
-
-    def look(self) -> "Look":
-        seen = json.loads(self.shell(f"python3 /root/look.py {' '.join(LOOKED_AT)}"))
-        return Look(**seen)
-
-    def task(self, directory: Path, check: bool = False, path: str = "", **options: Any) -> Done:
-        """One task, and its result; failed or not. path: where programs are looked for first."""
-        tasks = Play(directory)
-        keywords: dict[str, Any] = {"check_mode": check}
-        if path:
-            keywords["environment"] = {"PATH": f"{path}:/usr/sbin:/usr/bin:/sbin:/bin"}
-        tasks.task("one", MODULE, keywords=keywords, **options)
-        return tasks.run(variables=reached(self.host))["one"]
-
     def four(self, directory: Path, **options: Any) -> tuple[Done, "Look", "Look"]:
         """The first apply of a wish, and the machine before and after it; check mode has told the truth and the second run does nothing."""
-        before = self.look()
-        check = self.task(directory, check=True, **options).ok()
-        assert self.look() == before, "check mode changed the machine"
-        apply = self.task(directory, **options).ok()
-        after = self.look()
+        play = Play(directory)
+        play.sh("before", LOOK)
+        play.task("check", MODULE, keywords={"check_mode": True}, **options)
+        play.sh("between", LOOK)
+        play.task("apply", MODULE, **options)
+        play.sh("after", LOOK)
+        play.task("check again", MODULE, keywords={"check_mode": True}, **options)
+        play.task("apply again", MODULE, **options)
+        play.sh("at last", LOOK)
+        run = play.run(variables=reached(self.host))
+        check, apply, check_again, apply_again = (run[task].ok() for task in ("check", "apply", "check again", "apply again"))
+        before, between, after, at_last = (seen(run, task) for task in ("before", "between", "after", "at last"))
+        assert between == before, "check mode changed the machine"
         assert check.changed and apply.changed and check.result["reloaded"] and apply.result["reloaded"]
         assert check.result["diff"] == apply.result["diff"]
         for one, other in zip(check.result["units"], apply.result["units"], strict=True):
             assert {**one, "live": {}} == {**other, "live": {}}, "check mode said something else"
         assert after.reloads == before.reloads + 1, "not one reload"
-        for again in (self.task(directory, check=True, **options).ok(), self.task(directory, **options).ok()):
+        for again in (check_again, apply_again):
             assert not again.changed and not again.result["reloaded"], again.result["diff"]
-        assert self.look() == after, "a run without changes changed something"
+        assert at_last == after, "a run without changes changed something"
         assert after.run == []
         return apply, before, after
 
@@ -134,13 +130,15 @@ class Look(NamedTuple):
         return {unit: {**seen["kernel"], **seen["process"], "slice": seen["show"].get("ControlGroup", "")} for unit, seen in self.units.items()}
 
 
+def seen(run: Run, task: str) -> Look:
+    return Look(**json.loads(run[task].ok().result["stdout"]))
+
+
 @pytest.fixture
 def machine(guest: Host) -> Iterator[Machine]:
-    script = (LIMITS / "look.py").read_bytes()
-    subprocess.run(guest.ssh("cat > /root/look.py"), input=script, check=True, timeout=60)
-    write = "".join(f"mkdir -p $(dirname {path}); cat > {path} <<'END'\n{text}END\n" for path, text in FILES.items())
-    said = guest.run(BEFORE.format(write=write, started=" ".join(STARTED)), 120)
-    assert said.returncode == 0, said.stdout + said.stderr
+    shell(guest, f"rm -rf {ETC}/lt-* {RUN}/lt-*")
+    bring(guest, {"/root/look.py": (LIMITS / "look.py").read_bytes(), **{path: text.encode() for path, text in FILES.items()}})
+    shell(guest, BEFORE)
     asked = "cat /sys/fs/cgroup/cgroup.controllers 2>/dev/null || echo; test -b /dev/vda && echo /dev/vda || echo"
     controllers, device = guest.run(asked, 60).stdout.split("\n")[:2]
     found = Machine(guest, 2 if controllers else 1, device)
@@ -194,13 +192,13 @@ def wishes(machine: Machine) -> list[dict[str, Any]]:
     ]
 
 
-@pytest.mark.parametrize("guest", MACHINES, indirect=True)
+@pytest.mark.parametrize("guest", ALL, indirect=True)
 def test_every_option(machine: Machine, tmp_path: Path) -> None:
-    machine.shell("touch /usr/lib/systemd/systemd-oomd")
+    shell(machine.host, "touch /usr/lib/systemd/systemd-oomd")
     units = wishes(machine)
     apply, before, after = machine.four(tmp_path, units=units, restart="needed")
     rows = {row["unit"]: row for row in apply.result["units"]}
-    assert str(apply.result["systemd"]) == machine.shell("systemctl --version").split()[1] and (apply.result["cgroup"] == "v2") == (machine.cgroup == 2)
+    assert str(apply.result["systemd"]) == shell(machine.host, "systemctl --version").split()[1] and (apply.result["cgroup"] == "v2") == (machine.cgroup == 2)
     assert sorted(after.ours) == sorted(row["path"] for row in rows.values()) and after.foreign == before.foreign
     assert all(seen.split()[2:4] == ["100644", "0:0"] and "cgroup_limits" in seen.splitlines()[0] for seen in after.ours.values())
     assert rows["lt-passing.service"]["path"] == f"{RUN}/lt-passing.service.d/95-gohost-limits.conf"
@@ -213,7 +211,7 @@ def test_every_option(machine: Machine, tmp_path: Path) -> None:
     assert set(after.show("lt-all.service", "DelegateControllers").split()) == {"cpu", "memory", "pids"}
     assert rows["lt-all.service"]["restarted"] and not rows["lt-all.service"]["restart_required"] and not rows["lt-passing.service"]["restarted"]
     assert kernel["pids.max"] == "77"
-    quarter = int(machine.shell("awk '/MemTotal/ {print $2}' /proc/meminfo")) * 1024 // 4
+    quarter = int(shell(machine.host, "awk '/MemTotal/ {print $2}' /proc/meminfo")) * 1024 // 4
     if machine.cgroup == 2:
         expected = {
             "memory.min": 8 * MIB,
@@ -256,9 +254,12 @@ def test_every_option(machine: Machine, tmp_path: Path) -> None:
     assert conflicts == {("memory_max", leftover, False), ("tasks_max", admin, True)}
     assert any(admin in warning for warning in rows["lt-control.service"]["warnings"])
     assert any("lt-nowhere.service" in warning for warning in rows["lt-nowhere.service"]["warnings"])
-    for row in rows.values():
-        for path, content in row["live"].items():
-            assert content in {seen["kernel"].get(os.path.basename(path)) for seen in after.units.values()}, path
+    kernels = {unit["show"].get("ControlGroup"): unit["kernel"] for unit in after.units.values()}
+    live = {path: content for row in rows.values() for path, content in row["live"].items()}
+    assert len(live) > 10
+    for path, content in live.items():
+        (its,) = (kernel for cgroup, kernel in kernels.items() if cgroup and os.path.dirname(path).endswith(cgroup))
+        assert content == its[os.path.basename(path)], path
 
     # Without them all is as it was: what the unit's file, the administrator and set-property say.
     gone = [{"unit": unit["unit"], "state": "absent", "runtime": unit.get("runtime", False)} for unit in units]
@@ -269,31 +270,33 @@ def test_every_option(machine: Machine, tmp_path: Path) -> None:
     assert before.kernel("lt-build.slice") == {} and (back.kernel("lt-build.slice")["pids.max"], back.kernel("lt-build.slice")[memory]) == unlimited
 
 
-@pytest.mark.parametrize("guest", MACHINES, indirect=True)
+@pytest.mark.parametrize("guest", ALL, indirect=True)
 def test_killed_before_the_reload(machine: Machine, tmp_path: Path) -> None:
     """systemd itself may know nothing of a drop-in in a directory that is new: the next run does."""
     units = [{"unit": "lt-new.service", "memory_max": "123MiB"}, {"unit": "lt-all.service", "tasks_max": 111}]
     stub = ["#!/bin/sh", '[ "$1" != daemon-reload ] || { kill -9 $PPID; exit; }', 'exec /usr/bin/systemctl "$@"']
-    machine.shell("mkdir -p /root/stub; printf '%s\\n' " + " ".join(f"'{line}'" for line in stub) + " > /root/stub/systemctl; chmod 755 /root/stub/systemctl")
-    before = machine.look()
-    killed = machine.task(tmp_path, path="/root/stub", units=units)
-    between = machine.look()
+    bring(machine.host, {"/root/stub/systemctl": "".join(f"{line}\n" for line in stub).encode()})
+    play = Play(tmp_path)
+    play.sh("before", LOOK)
+    play.task("killed", MODULE, keywords={"environment": {"PATH": "/root/stub:/usr/sbin:/usr/bin:/sbin:/bin"}}, units=units)
+    play.sh("between", LOOK)
+    play.task("apply", MODULE, units=units)
+    play.sh("after", LOOK)
+    play.task("again", MODULE, units=units)
+    run = play.run(variables=reached(machine.host))
+    before, between, after = (seen(run, task) for task in ("before", "between", "after"))
+    killed, apply = run["killed"], run["apply"].ok()
     assert killed.failed and len(between.ours) == 2
     assert between.reloads == before.reloads and between.limits == before.limits
-    apply = machine.task(tmp_path, units=units).ok()
-    after = machine.look()
     assert apply.changed and apply.result["reloaded"] and after.reloads == between.reloads + 1 and after.run == []
-    assert not machine.task(tmp_path, units=units).ok().changed
+    assert not run["again"].ok().changed
     memory = "memory.max" if machine.cgroup == 2 else "memory.limit_in_bytes"
     assert (after.kernel("lt-new.service")[memory], after.kernel("lt-all.service")["pids.max"]) == (str(123 * MIB), "111")
     assert apply.result["diff"]["after"].keys() == {"systemd"} and after.ours == between.ours
 
 
-@pytest.mark.parametrize("guest", MACHINES, indirect=True)
+@pytest.mark.parametrize("guest", ALL, indirect=True)
 def test_refused_where_it_would_do_harm_or_nothing(machine: Machine, tmp_path: Path) -> None:
-    ours = f"{ETC}/lt-passing.service.d/90-gohost-limits.conf"
-    machine.shell(f"rm -f {ours}")
-    before = machine.look()
     cases: list[tuple[dict[str, Any], str]] = [({"unit": "lt-held.service", "memory_max": "20MiB"}, "lt-held.service uses")]
     if machine.cgroup == 2:
         cases += [
@@ -311,24 +314,33 @@ def test_refused_where_it_would_do_harm_or_nothing(machine: Machine, tmp_path: P
                 else []
             ),
         ]
-    for wish, says in cases:
-        refused = machine.task(tmp_path, units=[{"unit": "lt-new.service", "tasks_max": 9}, wish])
+    play = Play(tmp_path)
+    play.sh("before", LOOK)
+    for number, (wish, _says) in enumerate(cases):
+        play.task(f"case {number}", MODULE, units=[{"unit": "lt-new.service", "tasks_max": 9}, wish])
+    play.sh("after", LOOK)
+    play.task("forced", MODULE, units=[{"unit": "lt-held.service", "memory_max": "20MiB"}], force=True)
+    play.sh("at last", LOOK)
+    run = play.run(variables=reached(machine.host))
+    for number, (_wish, says) in enumerate(cases):
+        refused = run[f"case {number}"]
         assert refused.failed and says in refused.msg and "\n" not in refused.msg, refused.msg
-    assert machine.look() == before
-    forced = machine.task(tmp_path, units=[{"unit": "lt-held.service", "memory_max": "20MiB"}], force=True)
-    assert "Traceback" not in str(forced.result)
-    assert machine.look().show("lt-held.service", "MemoryMax") == str(20 * MIB)
+    assert seen(run, "after") == seen(run, "before")
+    assert "Traceback" not in str(run["forced"].result)
+    assert seen(run, "at last").show("lt-held.service", "MemoryMax") == str(20 * MIB)
 
 
-@pytest.mark.parametrize("guest", MACHINES, indirect=True)
+@pytest.mark.parametrize("guest", ALL, indirect=True)
 def test_systemd_says_the_same_by_its_socket_as_by_systemctl(machine: Machine) -> None:
-    machine.shell(f"mkdir -p /run/systemd/system/lt-all.service.d; printf '{SAYS}' >/run/systemd/system/lt-all.service.d/60-says.conf; systemctl daemon-reload")
-    packed = io.BytesIO()
-    with tarfile.open(fileobj=packed, mode="w") as archive:
-        archive.add(ROOT / "plugins/module_utils", "ansible_collections/gohost/linux/plugins/module_utils")
-        archive.add(LIMITS / "compare.py", "compare.py")
-    subprocess.run(machine.host.ssh("mkdir -p /run/gohost-compare && tar -C /run/gohost-compare -x"), input=packed.getvalue(), check=True, timeout=60)
-    compared = json.loads(machine.shell("cd /run/gohost-compare && PYTHONPATH=. python3 compare.py"))
+    top = "/run/gohost-compare/ansible_collections/gohost/linux"
+    sources = {f"{top}/{path.relative_to(ROOT)}": path.read_bytes() for path in (ROOT / "plugins/module_utils").rglob("*.py")}
+    says = {f"{RUN}/lt-all.service.d/60-says.conf": SAYS.encode()}
+    bring(machine.host, {**sources, **says, "/run/gohost-compare/compare.py": (LIMITS / "compare.py").read_bytes()})
+    script = "systemctl daemon-reload; systemctl set-environment 'GODEBUG=a b$\"' GOGC=5; cd /run/gohost-compare; PYTHONPATH=. python3 compare.py"
+    try:
+        compared = json.loads(shell(machine.host, script))
+    finally:
+        shell(machine.host, "systemctl unset-environment GODEBUG GOGC")
     assert compared["differs"] == [] and compared["units"] > 20
 
 
@@ -384,12 +396,15 @@ def test_older_systemd(tmp_path: Path) -> None:
     except Missing as missing:
         pytest.skip(str(missing))
     try:
-        machine = Machine(host, 1, "")
-        idle = machine.task(tmp_path, units=[{"unit": "lt.slice", "cpu_weight": "idle"}])
-        preference = machine.task(tmp_path, units=[{"unit": "lt.slice", "memory_max": "1GiB"}, {"unit": "cron.service", "managed_oom_preference": "omit"}])
+        play = Play(tmp_path)
+        play.task("idle", MODULE, units=[{"unit": "lt.slice", "cpu_weight": "idle"}])
+        play.task("preference", MODULE, units=[{"unit": "lt.slice", "memory_max": "1GiB"}, {"unit": "cron.service", "managed_oom_preference": "omit"}])
+        play.sh("written", f"ls {ETC} | grep -c 'lt.slice\\|cron.service.d' || true")
+        play.task("fine", MODULE, units=[{"unit": "lt.slice", "memory_max": "1GiB"}])
+        run = play.run(variables=reached(host))
+        idle, preference = run["idle"], run["preference"]
         assert idle.failed and "cpu_weight idle needs systemd 252" in idle.msg and "has 247" in idle.msg
         assert preference.failed and "managed_oom_preference needs systemd 248" in preference.msg
-        assert machine.shell(f"ls {ETC} | grep -c 'lt.slice\\|cron.service.d' || true").strip() == "0"
-        assert machine.task(tmp_path, units=[{"unit": "lt.slice", "memory_max": "1GiB"}]).ok().changed
+        assert run["written"].ok().result["stdout"] == "0" and run["fine"].ok().changed
     finally:
         hosts.stop(host)

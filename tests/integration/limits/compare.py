@@ -20,7 +20,8 @@ NAMES = list(dict.fromkeys([*FIRST, *THEN, *(directive.shown for directive in DI
 def read(name: str, text: str) -> object:
     """What is made of a text."""
     if name in SPANS:
-        return round(parse.time_span(text) or 0, 6)
+        span = parse.time_span(text)
+        return text if span is None else round(span, 6)
     return parse.exec_path(text) if name == "ExecStart" else text
 
 
@@ -43,6 +44,9 @@ def main() -> None:
             one, two = (read(name, each.get(name, "")) for each in (said[unit], other))
             if one != two:
                 differs.append([unit, name, one, two])
+    given = parse.properties(host.run(["systemctl", "show", "--no-pager", "--property=Environment"]).stdout)[0]["Environment"]
+    if manager.environment(host) != given:
+        differs.append(["systemd", "Environment", manager.environment(host), given])
     print(json.dumps({"units": len(units), "differs": differs}))
 
 

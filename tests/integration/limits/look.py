@@ -25,10 +25,14 @@ SHOWN = (
 )
 
 
-def shown(unit: str) -> dict[str, str]:
-    text = subprocess.run(["systemctl", "show", "--no-pager", f"--property={SHOWN}", "--", unit], check=True, capture_output=True, text=True).stdout
+def shown(units: list[str]) -> list[dict[str, str]]:
+    text = subprocess.run(["systemctl", "show", "--no-pager", f"--property={SHOWN}", "--", *units], check=True, capture_output=True, text=True).stdout
+    return [block(lines.splitlines()) for lines in text.strip("\n").split("\n\n")]
+
+
+def block(lines: list[str]) -> dict[str, str]:
     found: dict[str, str] = {}
-    for name, value in (line.split("=", 1) for line in text.splitlines() if "=" in line):
+    for name, value in (line.split("=", 1) for line in lines if "=" in line):
         found[name] = f"{found[name]}\n{value}" if name in found else value
     return found
 
@@ -53,8 +57,7 @@ def process(pid: str) -> dict[str, str]:
 
 def main() -> None:
     units = {}
-    for unit in sys.argv[1:]:
-        properties = shown(unit)
+    for unit, properties in zip(sys.argv[1:], shown(sys.argv[1:]), strict=True):
         units[unit] = {"show": properties, "kernel": kernel(properties.get("ControlGroup", "")), "process": process(properties.get("MainPID", ""))}
     files = {}
     for path in sorted(path for tree in TREES for path in Path(tree).rglob("*")):
