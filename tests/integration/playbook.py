@@ -124,6 +124,10 @@ class Play:
     def sh(self, name: str, script: str, **keywords: Any) -> None:
         self.task(name, "ansible.builtin.command", keywords={"changed_when": False, **keywords}, argv=["sh", "-c", script])
 
+    def raw(self, name: str, script: str) -> None:
+        """Without a module, which takes the host a second or two where it is emulated."""
+        self.tasks.append({"name": name, "ansible.builtin.raw": script, "changed_when": False, "ignore_errors": True})
+
     def start(
         self,
         *arguments: str,

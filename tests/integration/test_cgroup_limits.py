@@ -74,27 +74,32 @@ class Machine(NamedTuple):
     cgroup: int
     device: str
 
-    def four(self, directory: Path, **options: Any) -> tuple[Done, "Look", "Look"]:
-        """The first apply of a wish, and the machine before and after it; check mode has told the truth and the second run does nothing."""
+    def fours(self, directory: Path, *wishes: dict[str, Any]) -> list[tuple[Done, "Look", "Look"]]:
+        """Of each wish the first apply, and the machine before and after it; check mode has told the truth and the second run does nothing."""
         play = Play(directory)
-        play.sh("before", LOOK)
-        play.task("check", MODULE, keywords={"check_mode": True}, **options)
-        play.sh("between", LOOK)
-        play.task("apply", MODULE, **options)
-        play.sh("after", LOOK)
-        play.task("check again", MODULE, keywords={"check_mode": True}, **options)
-        play.task("apply again", MODULE, **options)
-        play.sh("at last", LOOK)
+        play.raw("look 0", LOOK)
+        for number, wish in enumerate(wishes, 1):
+            play.task(f"check {number}", MODULE, keywords={"check_mode": True}, **wish)
+            play.raw(f"look between {number}", LOOK)
+            play.task(f"apply {number}", MODULE, **wish)
+            play.raw(f"look after {number}", LOOK)
+            play.task(f"check again {number}", MODULE, keywords={"check_mode": True}, **wish)
+            play.task(f"apply again {number}", MODULE, **wish)
+            play.raw(f"look {number}", LOOK)
         run = play.run(variables=reached(self.host))
-        check, apply, check_again, apply_again = (run[task].ok() for task in ("check", "apply", "check again", "apply again"))
-        before, between, after, at_last = (seen(run, task) for task in ("before", "between", "after", "at last"))
+        return [self._four(run, number) for number in range(1, len(wishes) + 1)]
+
+    def _four(self, run: Run, number: int) -> tuple[Done, "Look", "Look"]:
+        check, apply, *twice = (run[f"{task} {number}"].ok() for task in ("check", "apply", "check again", "apply again"))
+        looks = (f"look {number - 1}", f"look between {number}", f"look after {number}", f"look {number}")
+        before, between, after, at_last = (seen(run, look) for look in looks)
         assert between == before, "check mode changed the machine"
         assert check.changed and apply.changed and check.result["reloaded"] and apply.result["reloaded"]
         assert check.result["diff"] == apply.result["diff"]
         for one, other in zip(check.result["units"], apply.result["units"], strict=True):
             assert {**one, "live": {}} == {**other, "live": {}}, "check mode said something else"
         assert after.reloads == before.reloads + 1, "not one reload"
-        for again in (check_again, apply_again):
+        for again in twice:
             assert not again.changed and not again.result["reloaded"], again.result["diff"]
         assert at_last == after, "a run without changes changed something"
         assert after.run == []
@@ -196,7 +201,8 @@ def wishes(machine: Machine) -> list[dict[str, Any]]:
 def test_every_option(machine: Machine, tmp_path: Path) -> None:
     shell(machine.host, "touch /usr/lib/systemd/systemd-oomd")
     units = wishes(machine)
-    apply, before, after = machine.four(tmp_path, units=units, restart="needed")
+    gone = [{"unit": unit["unit"], "state": "absent", "runtime": unit.get("runtime", False)} for unit in units]
+    (apply, before, after), (_apply, _before, back) = machine.fours(tmp_path, *({"units": each, "restart": "needed"} for each in (units, gone)))
     rows = {row["unit"]: row for row in apply.result["units"]}
     assert str(apply.result["systemd"]) == shell(machine.host, "systemctl --version").split()[1] and (apply.result["cgroup"] == "v2") == (machine.cgroup == 2)
     assert sorted(after.ours) == sorted(row["path"] for row in rows.values()) and after.foreign == before.foreign
@@ -262,8 +268,6 @@ def test_every_option(machine: Machine, tmp_path: Path) -> None:
         assert content == its[os.path.basename(path)], path
 
     # Without them all is as it was: what the unit's file, the administrator and set-property say.
-    gone = [{"unit": unit["unit"], "state": "absent", "runtime": unit.get("runtime", False)} for unit in units]
-    _apply, _before, back = machine.four(tmp_path, units=gone, restart="needed")
     assert back.ours == {} and back.foreign == before.foreign
     assert sorted(back.files) == sorted(before.files)
     assert [(unit, limits, before.limits[unit]) for unit, limits in back.limits.items() if limits != before.limits[unit] and unit != "lt-build.slice"] == []
@@ -277,11 +281,11 @@ def test_killed_before_the_reload(machine: Machine, tmp_path: Path) -> None:
     stub = ["#!/bin/sh", '[ "$1" != daemon-reload ] || { kill -9 $PPID; exit; }', 'exec /usr/bin/systemctl "$@"']
     bring(machine.host, {"/root/stub/systemctl": "".join(f"{line}\n" for line in stub).encode()})
     play = Play(tmp_path)
-    play.sh("before", LOOK)
+    play.raw("before", LOOK)
     play.task("killed", MODULE, keywords={"environment": {"PATH": "/root/stub:/usr/sbin:/usr/bin:/sbin:/bin"}}, units=units)
-    play.sh("between", LOOK)
+    play.raw("between", LOOK)
     play.task("apply", MODULE, units=units)
-    play.sh("after", LOOK)
+    play.raw("after", LOOK)
     play.task("again", MODULE, units=units)
     run = play.run(variables=reached(machine.host))
     before, between, after = (seen(run, task) for task in ("before", "between", "after"))
@@ -315,12 +319,12 @@ def test_refused_where_it_would_do_harm_or_nothing(machine: Machine, tmp_path: P
             ),
         ]
     play = Play(tmp_path)
-    play.sh("before", LOOK)
+    play.raw("before", LOOK)
     for number, (wish, _says) in enumerate(cases):
         play.task(f"case {number}", MODULE, units=[{"unit": "lt-new.service", "tasks_max": 9}, wish])
-    play.sh("after", LOOK)
+    play.raw("after", LOOK)
     play.task("forced", MODULE, units=[{"unit": "lt-held.service", "memory_max": "20MiB"}], force=True)
-    play.sh("at last", LOOK)
+    play.raw("at last", LOOK)
     run = play.run(variables=reached(machine.host))
     for number, (_wish, says) in enumerate(cases):
         refused = run[f"case {number}"]
