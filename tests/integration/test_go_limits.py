@@ -249,7 +249,7 @@ printf 'GOMAXPROCS=9\\n' >{SAID}/env1; printf '#GOGC=1\\nGOMAXPROCS= 4 \\nGOGC="
 TAKE = "rm /etc/systemd/system.conf.d/gohosttest.conf; systemctl daemon-reload; systemctl unset-environment GOGC"
 
 
-@pytest.mark.parametrize("guest", MACHINES, indirect=True)
+@pytest.mark.parametrize("guest", [pytest.param("vm:bookworm", marks=[pytest.mark.vm, pytest.mark.long]), *MACHINES[1:]], indirect=True)
 def test_environments(place: Place, tmp_path: Path) -> None:
     """What a service's environment will be is foretold by both modules, and what is unset of it is not told, and nothing is started again for it."""
     texts, gives = {}, {}
