@@ -14,6 +14,7 @@ from typing import Any
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from ansible_collections.gohost.linux.plugins.module_utils.cgroups import unit_files
 from ansible_collections.gohost.linux.plugins.module_utils.cgroups.limits import model, options, parse
 from ansible_collections.gohost.linux.plugins.module_utils.cgroups.limits.converge import converge
 from ansible_collections.gohost.linux.plugins.module_utils.cgroups.limits.directives import DIRECTIVES
@@ -41,11 +42,11 @@ files = st.lists(sections | lines | st.text(max_size=10), max_size=12).map("\n".
 @fuzzed
 @given(text=files | st.text(max_size=80))
 def test_unit_file(text: str) -> None:
-    read = parse.settings(text, "/f")
+    read = unit_files.settings(text, "/f")
     assert all(each.name and each.name == each.name.strip() and "\n" not in each.name + each.value for each in read)
     for section in model.SECTIONS.values():
         for directive in DIRECTIVES.values():
-            assert all(each.value for each in parse.standing(read, section, directive.name))
+            assert all(each.value for each in unit_files.standing(read, section, directive.name))
     parse.options(read)
     assert all(name.startswith("GO") for name in parse.go_environment(read))
 
@@ -100,7 +101,7 @@ def test_wish(given: dict[str, Any]) -> None:
     (wish,) = found.wishes
     text = parse.render(wish, {"GOMAXPROCS": "3"})
     assert text is not None and text.startswith(parse.OURS) and text.endswith("\n")
-    read = parse.settings(text, "/f")
+    read = unit_files.settings(text, "/f")
     assert {each.section for each in read} == {model.SECTIONS[wish.target.kind]}
     assert parse.options(read) == {option: value for option, value in wish.settings.items() if value}
     assert parse.go_environment(read) == ({"GOMAXPROCS": "3"} if wish.target.kind == model.SERVICE else {})

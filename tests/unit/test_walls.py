@@ -36,6 +36,7 @@ PURE = {
     "dropins",
     "overlay",
     "environment",
+    "unit_files",
     "variables",
     "refusals",
 }

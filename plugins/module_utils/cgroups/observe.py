@@ -12,8 +12,7 @@ from ..binaries import observe as binaries
 from ..binaries.model import BuildInfo
 from ..errors import GoHostError
 from ..host import Host
-from . import configured, hierarchy, parse, predict, variables
-from .limits import parse as unit_files
+from . import configured, hierarchy, parse, predict, unit_files, variables
 from .model import Bound, Effective, Manager, Membership, Node, Observed, Place, Sharing, Unit
 
 _PROPERTIES = ",".join(

@@ -51,15 +51,6 @@ class Wanted(NamedTuple):
     force: bool = False
 
 
-class Setting(NamedTuple):
-    """A line of a unit file. section: without brackets; file: where it stands."""
-
-    section: str
-    name: str
-    value: str
-    file: str
-
-
 class Running(NamedTuple):
     """The main process of a service, as it was started: the Go runtime's variables, the hard limit of files, oom_score_adj. None: not told."""
 

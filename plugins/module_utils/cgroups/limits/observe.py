@@ -11,7 +11,7 @@ from typing import Dict, Iterable, List, Mapping, Optional, Sequence, Tuple
 from ...binaries.model import BuildInfo
 from ...errors import GoHostError
 from ...host import Host
-from .. import configured
+from .. import configured, unit_files
 from ..hierarchy import CPU, CPUSET, IO, MEMORY, PIDS, V1_NAMES
 from ..model import Manager
 from ..observe import Machine, environment_files, occupied, own_environment, program_of, text
@@ -98,7 +98,7 @@ def _elsewhere(host: Host, shown: Mapping[str, str]) -> List[str]:
         (ours if path.endswith(dropins.ENDING) else others).append(path)
     if not any("\nSlice=" in (text(host, path) or "") for path in ours):
         return []
-    kept = [each for path in others if path for each in parse.settings(text(host, path) or "", path)]
+    kept = [each for path in others if path for each in unit_files.settings(text(host, path) or "", path)]
     return [overlay.placed(kept, SECTIONS[SERVICE], shown.get("Id", ""))]
 
 

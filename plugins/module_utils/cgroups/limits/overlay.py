@@ -8,12 +8,13 @@ import re
 from typing import Dict, Iterable, List, Mapping, Optional, Tuple
 
 from ...errors import GoHostError
-from .. import configured, hierarchy, quantities, variables
+from .. import configured, hierarchy, quantities, unit_files, variables
 from ..model import Unit
 from ..parse import cpu_list, cpu_text, exec_path
+from ..unit_files import Setting
 from . import dropins, parse
 from .directives import DIRECTIVES
-from .model import SECTIONS, SLICE, Seen, Setting, UnitState, Wish
+from .model import SECTIONS, SLICE, Seen, UnitState, Wish
 
 SHOWN = ("cpu_quota", "cpu_weight", "allowed_cpus", "tasks_max", "memory_max", "memory_high", "memory_swap_max")  # what a prediction needs
 _SPECIFIER = re.compile(r"%.")
@@ -76,7 +77,7 @@ def settings(unit: UnitState, texts: Texts, runtime: bool, ours: bool = True) ->
     for path, text in files(unit, texts):
         mine = text.startswith(parse.OURS)
         if not mine or (ours and (runtime or not path.startswith("/run/"))):
-            found += parse.settings(text, path)
+            found += unit_files.settings(text, path)
     return found
 
 
@@ -108,17 +109,17 @@ def properties(unit: UnitState, texts: Texts, runtime: bool, seen: Seen) -> Dict
     """What systemd will say of a unit's limits when these drop-ins are written."""
     found = dict(unit.properties)
     section = SECTIONS.get(unit.name.rpartition(".")[2], "")
-    now = [each for path, text in unit.files for each in parse.settings(text, path)]
+    now = [each for path, text in unit.files for each in unit_files.settings(text, path)]
     then = settings(unit, texts, runtime)
     for option in SHOWN:
         directive = DIRECTIVES[option]
-        before, after = (parse.standing(each, section, directive.name) for each in (now, then))
+        before, after = (unit_files.standing(each, section, directive.name) for each in (now, then))
         if after:
             found[directive.shown] = shown(option, after[-1].value, seen) or found.get(directive.shown, "")
         elif before:
             default = seen.default_tasks if option == "tasks_max" and section != SECTIONS[SLICE] else None
             found[directive.shown] = _UNSET.get(option, quantities.INFINITY) if default is None else str(default)
-    given = parse.standing(then, section, DIRECTIVES["delegate"].name)
+    given = unit_files.standing(then, section, DIRECTIVES["delegate"].name)
     if given:  # "yes" is all of them
         found["DelegateControllers"] = hierarchy.CPU if given[-1].value == "yes" else given[-1].value
     if any(each.name == "Slice" for each in now + then):
@@ -128,7 +129,7 @@ def properties(unit: UnitState, texts: Texts, runtime: bool, seen: Seen) -> Dict
 
 def placed(read: Iterable[Setting], section: str, unit: str) -> str:
     """The slice that settings put a unit in, "" where only systemd knows it."""
-    found = parse.standing(read, section, "Slice")
+    found = unit_files.standing(read, section, "Slice")
     name = _expanded(found[-1].value, unit) if found else configured.default_slice(unit)
     return name if "%" not in name else ""
 

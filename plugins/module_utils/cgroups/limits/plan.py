@@ -7,12 +7,13 @@ import posixpath
 from typing import Dict, FrozenSet, Iterable, List, Mapping, NamedTuple, Optional, Tuple
 
 from ...plan import Plan, Step
-from .. import advise, configured, hierarchy, quantities
+from .. import advise, configured, hierarchy, quantities, unit_files
 from ..model import Observed
+from ..unit_files import Setting
 from . import directives, dropins, overlay, parse, refusals
 from .directives import DIRECTIVES
 from .environment import environment_for, sharing
-from .model import SECTIONS, SERVICE, Seen, SeenTarget, Setting, UnitState, Wanted, Wish
+from .model import SECTIONS, SERVICE, Seen, SeenTarget, UnitState, Wanted, Wish
 from .overlay import Texts
 
 WRITE, REMOVE, CLEAN, RELOAD, RESTART = "write", "remove", "clean", "reload", "restart"
@@ -95,7 +96,7 @@ def _rows(wanted: Wanted, seen: Seen) -> List[Row]:
 
 def _revealed(row: Row, seen: Seen, texts: Texts) -> None:
     """Errors: GoHostError where a limit of memory goes, and what others say is less than is used."""
-    had, has = (parse.options(parse.settings(text or "", row.target.path)) for text in (row.target.text, row.text))
+    had, has = (parse.options(unit_files.settings(text or "", row.target.path)) for text in (row.target.text, row.text))
     for member in row.target.members if "memory_max" in had and "memory_max" not in has else ():
         refusals.memory_is_enough(row.wish.target.name, member, overlay.properties(member, texts, True, seen)["MemoryMax"])
 
@@ -133,7 +134,7 @@ def _unread(row: Row, seen: Seen) -> bool:
 
 def gone(row: Row) -> List[UnitState]:
     """The units whose drop-in loses a setting."""
-    before, after = (set(parse.options(parse.settings(text or "", row.target.path))) for text in (row.target.text, row.text))
+    before, after = (set(parse.options(unit_files.settings(text or "", row.target.path))) for text in (row.target.text, row.text))
     return list(row.target.members) if before - after else []
 
 
@@ -198,7 +199,7 @@ def _conflicts(wish: Wish, path: str, member: UnitState, seen: Seen, texts: Text
     for file, text in overlay.files(member, texts):
         if file == path or not file.endswith(".conf"):
             continue
-        read = [each for each in parse.settings(text, file) if each.section == section]
+        read = [each for each in unit_files.settings(text, file) if each.section == section]
         for option, values in parse.options(read).items():
             wished = wish.setting(option)
             same = values[-1] == wished or (option in overlay.SHOWN and overlay.shown(option, values[-1], seen) == overlay.shown(option, wished, seen))
@@ -211,7 +212,7 @@ def _restart(row: Row, member: UnitState, lost: FrozenSet[str], texts: Texts) ->
     running = member.running
     if running is None or row.wish.target.kind != SERVICE:
         return ""
-    old, new = (parse.settings(text or "", row.target.path) for text in (row.target.text, row.text))
+    old, new = (unit_files.settings(text or "", row.target.path) for text in (row.target.text, row.text))
     before, after = parse.go_environment(old), parse.go_environment(new)
     found: List[str] = []
     told = overlay.told(member, overlay.settings(member, texts, runtime=True))

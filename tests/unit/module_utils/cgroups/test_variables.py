@@ -11,8 +11,8 @@ from typing import Dict, List
 
 import pytest
 
-from ansible_collections.gohost.linux.plugins.module_utils.cgroups import observe, variables
-from ansible_collections.gohost.linux.plugins.module_utils.cgroups.limits import overlay, parse
+from ansible_collections.gohost.linux.plugins.module_utils.cgroups import observe, unit_files, variables
+from ansible_collections.gohost.linux.plugins.module_utils.cgroups.limits import overlay
 from ansible_collections.gohost.linux.plugins.module_utils.cgroups.limits.model import UnitState
 from ansible_collections.gohost.linux.plugins.module_utils.cgroups.limits.observe import observe as look
 from ansible_collections.gohost.linux.plugins.module_utils.cgroups.limits.options import ARGUMENT_SPEC, wanted
@@ -138,7 +138,7 @@ NOBODY = Manager()
 
 
 def told(lines: List[str], name: str = "app@7.service", files: Given = NOTHING, manager: Manager = NOBODY) -> Given:
-    settings = parse.settings("[Service]\n" + "".join(f"{line}\n" for line in lines), "/x")
+    settings = unit_files.settings("[Service]\n" + "".join(f"{line}\n" for line in lines), "/x")
     return overlay.told(UnitState({"Id": name}, variables=files, manager=manager), list(settings))
 
 

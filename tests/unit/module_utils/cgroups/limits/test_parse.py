@@ -7,6 +7,7 @@ from typing import Any, Dict, List, Mapping, Optional, Tuple
 
 import pytest
 
+from ansible_collections.gohost.linux.plugins.module_utils.cgroups import unit_files
 from ansible_collections.gohost.linux.plugins.module_utils.cgroups.limits import parse
 from ansible_collections.gohost.linux.plugins.module_utils.cgroups.limits.model import Wish, target
 
@@ -14,7 +15,7 @@ Read = List[Tuple[str, str, str]]
 
 
 def read(text: str) -> Read:
-    return [(each.section, each.name, each.value) for each in parse.settings(text, "x.conf")]
+    return [(each.section, each.name, each.value) for each in unit_files.settings(text, "x.conf")]
 
 
 @pytest.mark.parametrize(
@@ -73,7 +74,7 @@ def test_what_systemd_does_not_take_is_no_setting(name: str, taken: List[str], i
     ],
 )
 def test_standing(text: str, values: List[str]) -> None:
-    assert [each.value for each in parse.standing(parse.settings(text, "x"), "Service", "A")] == values
+    assert [each.value for each in unit_files.standing(unit_files.settings(text, "x"), "Service", "A")] == values
 
 
 @pytest.mark.parametrize(
@@ -96,11 +97,11 @@ def test_standing(text: str, values: List[str]) -> None:
 )
 def test_go_environment(lines: List[str], expected: Dict[str, str]) -> None:
     text = "[Service]\n" + "".join(f"Environment={line}\n" for line in lines)
-    assert parse.go_environment(parse.settings(text, "/x.conf")) == expected
+    assert parse.go_environment(unit_files.settings(text, "/x.conf")) == expected
 
 
 def test_the_environment_of_other_sections_is_none() -> None:
-    assert parse.go_environment(parse.settings("[Unit]\nEnvironment=GOMAXPROCS=3\n", "x")) == {}
+    assert parse.go_environment(unit_files.settings("[Unit]\nEnvironment=GOMAXPROCS=3\n", "x")) == {}
 
 
 LIMITS = {"memory_max": ("1G",), "cpu_quota": ("",), "io_read_bandwidth_max": ("/dev/vda 1", "/dev/vdb 2"), "slice": ("a.slice",)}
@@ -127,7 +128,7 @@ def test_render(wish: Wish, environment: Mapping[str, str], lines: Optional[str]
     text = parse.render(wish, environment)
     assert text == (None if lines is None else parse.OURS + lines)
     if text is not None:
-        there = parse.settings(text, "x")
+        there = unit_files.settings(text, "x")
         assert parse.options(there) == wish.settings
         assert parse.go_environment(there) == environment
 
@@ -141,4 +142,4 @@ def test_render(wish: Wish, environment: Mapping[str, str], lines: Optional[str]
     ],
 )
 def test_options(text: str, expected: Dict[str, Any]) -> None:
-    assert parse.options(parse.settings(text, "x")) == expected
+    assert parse.options(unit_files.settings(text, "x")) == expected

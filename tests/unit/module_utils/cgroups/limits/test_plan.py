@@ -10,6 +10,7 @@ from typing import Any, Dict, List, Mapping, Optional, Tuple
 import pytest
 
 from ansible_collections.gohost.linux.plugins.module_utils.binaries.model import BuildInfo
+from ansible_collections.gohost.linux.plugins.module_utils.cgroups import unit_files
 from ansible_collections.gohost.linux.plugins.module_utils.cgroups.limits import dropins, parse
 from ansible_collections.gohost.linux.plugins.module_utils.cgroups.limits.model import Running, Seen, SeenTarget, UnitState, Wanted, Wish, target
 from ansible_collections.gohost.linux.plugins.module_utils.cgroups.limits.observe import probe
@@ -212,7 +213,7 @@ UNSET = f"{ETC}/app.service.d/50-x.conf"
 def test_what_the_manager_gives_and_what_is_unset(lines: List[str], given: Dict[str, str], told: Dict[str, str], procs: int, left_out: List[str]) -> None:
     app = unit("app.service", {UNSET: text(*lines)}, go="go1.24.13", manager=Manager(252, given, {"GOMAXPROCS": "7"}))
     found = rows(call(dict(unit="app.service", cpu_quota="1.5", memory_max="512MiB")), app)[0]
-    assert found.environment == told and parse.go_environment(parse.settings(found.text or "", "")) == told
+    assert found.environment == told and parse.go_environment(unit_files.settings(found.text or "", "")) == told
     assert found.started is not None and found.started.prediction is not None and found.started.prediction.value == procs
     said = [warning for warning in found.warnings if "UnsetEnvironment" in warning]
     assert said == [f"UnsetEnvironment= of {UNSET} takes {name} away again, so it is left out." for name in left_out]
