@@ -20,8 +20,6 @@ def apply(host: Host, plan: Plan, slices: Iterable[str] = ()) -> None:
     """
     for step in plan.of(CLEAN):
         _remove(host, step.thing)
-    if plan.of(RELOAD):
-        _mark(host, [step.thing for step in plan.of(RESTART)])
     staged: List[str] = []
     try:
         for step in plan.of(WRITE):
@@ -29,6 +27,8 @@ def apply(host: Host, plan: Plan, slices: Iterable[str] = ()) -> None:
         lasting = [path for path in staged if not path.startswith("/run/")]
         if lasting:
             host.sync(posixpath.dirname(lasting[0]))
+        if plan.of(RELOAD):
+            _mark(host, [step.thing for step in plan.of(RESTART)])
         for step in plan.of(WRITE):
             host.rename(step.thing + STAGED, step.thing)
             staged.remove(step.thing + STAGED)

@@ -22,7 +22,7 @@ from . import dbus, dropins, manager, overlay, parse
 from .directives import DIRECTIVES, files
 from .model import SECTIONS, SERVICE, SLICE, TEMPLATE, Running, Seen, SeenTarget, Target, UnitState, Wanted, Wish
 
-DUE = "/run/gohost.linux-reload-due"  # stands from before the first write until systemd has read what was written; holds the units to restart after it
+DUE = "/run/gohost.linux-reload-due"  # stands from before the first rename until systemd has read what was written; holds the units to restart after it
 STAGED = ".gohost-new"  # behind a drop-in's name, so that systemd does not read it
 _PROBE = "gohost"  # an instance to ask a template about
 _CONTROLLERS = (CPU, MEMORY, PIDS, IO, CPUSET)
