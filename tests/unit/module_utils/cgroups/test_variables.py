@@ -7,7 +7,7 @@ import itertools
 import random
 import re
 from pathlib import Path
-from typing import Dict, List
+from typing import Dict, List, Optional
 
 import pytest
 
@@ -133,13 +133,9 @@ FILES = [  # a file of EnvironmentFile= → what the program had
 ]
 
 
-NOTHING: Given = {}
-NOBODY = Manager()
-
-
-def told(lines: List[str], name: str = "app@7.service", files: Given = NOTHING, manager: Manager = NOBODY) -> Given:
+def told(lines: List[str], name: str = "app@7.service", files: Optional[Given] = None, manager: Optional[Manager] = None) -> Given:
     settings = unit_files.settings("[Service]\n" + "".join(f"{line}\n" for line in lines), "/x")
-    return overlay.told(UnitState({"Id": name}, variables=files, manager=manager), list(settings))
+    return overlay.told(UnitState({"Id": name}, variables=files or {}, manager=manager or Manager()), list(settings))
 
 
 @pytest.mark.parametrize("name", GAVE)
