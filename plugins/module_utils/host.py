@@ -458,7 +458,7 @@ class LocalHost(Host):
 _HINTS: Dict[int, str] = {
     errno.ENOSPC: "Free some space there, or choose another root.",
     errno.EDQUOT: "The quota is used up: free some space, or choose another root.",
-    errno.EROFS: "The file system is read-only: choose another root, or remount it.",
+    errno.EROFS: "The file system is read-only: remount it, or choose another path.",
     errno.ENOTDIR: "Something else stands there: move it away, or choose another path.",
     errno.EACCES: "This user may not: use become, or choose paths of this user's.",
     errno.EPERM: "This user may not: use become, or choose paths of this user's.",
