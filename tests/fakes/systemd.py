@@ -37,7 +37,6 @@ V1 = "31 23 0:28 / /sys/fs/cgroup rw - tmpfs tmpfs rw\n" + "".join(
     f"{number} 31 0:{number} / /sys/fs/cgroup/{name} rw - cgroup cgroup rw,{option}\n"
     for number, name, option in ((32, "cpu", "cpu"), (33, "memory", "memory"), (34, "pids", "pids"), (35, "blkio", "blkio"), (36, "systemd", "name=systemd"))
 )
-_ITSELF = {"Version": "252.39-1~deb12u2", "DefaultTasksMax": str(TASKS * 15 // 100)}
 _STATE = "/.systemd.json"
 _ALWAYS = ("-.slice", "system.slice", "user.slice")
 _SECTIONS = {"service": "Service", "slice": "Slice", "scope": "Scope"}
@@ -181,8 +180,6 @@ class FakeSystemd(Rooted):
         names = argv[argv.index("--") + 1 :] if "--" in argv else []
         if verb in self.fails:
             return CommandResult(tuple(argv), 1, "", self.fails[verb])
-        if argv[1:] == ["--version"]:
-            return CommandResult(tuple(argv), 0, f"systemd {self.version} ({self.version}.39-1~deb12u2)\n+PAM +AUDIT\n", "")
         if verb == "show":
             return CommandResult(tuple(argv), *self._show(names, next(word for word in argv if word.startswith("--property=")).partition("=")[2].split(",")))
         if verb == "daemon-reload":
@@ -407,7 +404,8 @@ class FakeSystemd(Rooted):
 
     def _show(self, names: List[str], wanted: List[str]) -> Tuple[int, str, str]:
         if not names:
-            told = {**_ITSELF, "Environment": " ".join(_word(f"{key}={value}") for key, value in self.environment.items())}
+            environment = " ".join(_word(f"{key}={value}") for key, value in self.environment.items())
+            told = {"Version": f"{self.version}.39-1~deb12u2", "DefaultTasksMax": str(TASKS * 15 // 100), "Environment": environment}
             return 0, "".join(f"{name}={told[name]}\n" for name in wanted), ""
         blocks: List[str] = []
         for name in names:

@@ -150,12 +150,14 @@ class Observed(NamedTuple):
 
 
 class Manager(NamedTuple):
-    """What systemd brings into environments, of the Go runtime's variables. version: its own.
+    """systemd itself, and what it brings into environments, of the Go runtime's variables. version: its own.
 
+    tasks: that a service or scope may have which says nothing of it; None is no limit.
     environment: what all programs are given (DefaultEnvironment=, `systemctl set-environment`); own: its own, of which PassEnvironment= names some.
     """
 
     version: int = 0
+    tasks: Optional[int] = None
     environment: Mapping[str, str] = {}
     own: Mapping[str, str] = {}
 

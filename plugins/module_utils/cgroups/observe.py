@@ -19,6 +19,7 @@ _PROPERTIES = ",".join(
     ("Id,LoadState,MainPID,ControlGroup,ExecStart,Environment,EnvironmentFiles,PassEnvironment,UnsetEnvironment,Slice,CPUAffinity", *configured.CPU_CGROUP)
     + ("DelegateControllers,AllowedCPUs,MemoryMax,MemoryHigh,MemorySwapMax,TasksMax",)
 )
+MANAGER = ("Version", "DefaultTasksMax", "Environment")  # of systemd itself
 _MOST_CGROUPS = 2000  # that are searched for processes which share a limit
 _SEARCHED = ("/usr/local/sbin", "/usr/local/bin", "/usr/sbin", "/usr/bin", "/sbin", "/bin")  # for bare names (systemd.service(5), "Command lines")
 _SMALL_FILE = 1 << 20
@@ -119,11 +120,12 @@ def environment_files(host: Host, shown: str, systemd: int) -> Dict[str, str]:
     return found
 
 
-def manager(host: Host) -> Manager:
-    """systemd, as systemctl shows it."""
-    found = (parse.properties(host.run(["systemctl", "show", "--no-pager", "--property=Version,Environment"]).stdout) or [{}])[0]
+def manager(host: Host, told: Optional[Mapping[str, str]] = None) -> Manager:
+    """systemd itself. told: its properties, as systemctl shows them."""
+    found = told or (parse.properties(host.run(["systemctl", "show", "--no-pager", f"--property={','.join(MANAGER)}"]).stdout) or [{}])[0]
     version = re.match(r"\d+", found.get("Version", ""))
-    return Manager(int(version.group()) if version else 0, variables.assigned(variables.words(found.get("Environment", ""), printed=True)))
+    environment = variables.assigned(variables.words(found.get("Environment", ""), printed=True))
+    return Manager(int(version.group()) if version else 0, parse.limit(found.get("DefaultTasksMax", "")), environment)
 
 
 def own_environment(host: Host) -> Dict[str, str]:

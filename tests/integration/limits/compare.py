@@ -9,6 +9,7 @@ import subprocess
 from ansible_collections.gohost.linux.plugins.module_utils.cgroups import parse
 from ansible_collections.gohost.linux.plugins.module_utils.cgroups.limits import manager
 from ansible_collections.gohost.linux.plugins.module_utils.cgroups.limits.directives import DIRECTIVES
+from ansible_collections.gohost.linux.plugins.module_utils.cgroups.observe import MANAGER
 from ansible_collections.gohost.linux.plugins.module_utils.host import CommandResult, LocalHost
 
 SPANS = ("CPUQuotaPerSecUSec", "CPUQuotaPeriodUSec")
@@ -44,9 +45,9 @@ def main() -> None:
             one, two = (read(name, each.get(name, "")) for each in (said[unit], other))
             if one != two:
                 differs.append([unit, name, one, two])
-    given = parse.properties(host.run(["systemctl", "show", "--no-pager", "--property=Environment"]).stdout)[0]["Environment"]
-    if manager.environment(host) != given:
-        differs.append(["systemd", "Environment", manager.environment(host), given])
+    (given,) = parse.properties(host.run(["systemctl", "show", "--no-pager", f"--property={','.join(MANAGER)}"]).stdout)
+    if manager.itself(host, MANAGER) != given:
+        differs.append(["systemd", "itself", manager.itself(host, MANAGER), given])
     print(json.dumps({"units": len(units), "differs": differs}))
 
 

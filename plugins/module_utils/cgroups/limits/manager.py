@@ -50,16 +50,10 @@ def properties(host: Host, units: Sequence[str], names: Sequence[str]) -> Option
         return None
 
 
-def version(host: Host) -> str:
-    """systemd's, as in "252.39-1~deb12u2"; "" where it does not answer here."""
-    told = properties(host, [dbus.ITSELF], ["Version"])
-    return told[dbus.ITSELF]["Version"] if told is not None else ""
-
-
-def environment(host: Host) -> Optional[str]:
-    """What systemd gives to all programs, as `systemctl show` prints it; None where it does not answer here."""
-    told = properties(host, [dbus.ITSELF], ["Environment"])
-    return told[dbus.ITSELF]["Environment"] if told is not None else None
+def itself(host: Host, names: Sequence[str]) -> Optional[Dict[str, str]]:
+    """The properties of systemd itself; None where it does not answer here. The first one is one that it has."""
+    told = properties(host, [dbus.ITSELF], names)
+    return told[dbus.ITSELF] if told is not None else None
 
 
 def _more(data: bytes) -> bytes:

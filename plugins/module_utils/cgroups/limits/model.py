@@ -120,7 +120,7 @@ class Seen(NamedTuple):
     cpus: online; memory, tasks: of the machine, bytes and number; oomd: whether systemd-oomd is installed; disks: wished device → its disk, "" for none.
     due: what a run that was killed before it had told systemd all would have restarted, None where none was.
     targets: in the order of the wishes; slices: of the units in question, by name.
-    occupants: slice → cgroups below it that hold processes. default_tasks: of services and scopes that say nothing of it, where ours does; None is no limit.
+    occupants: slice → cgroups below it that hold processes. default_tasks: of services and scopes that say nothing of it; None is no limit.
     most_files, least_score: of limit_nofile and oom_score_adjust that systemd can give here, None for all that may be wished.
     """
 

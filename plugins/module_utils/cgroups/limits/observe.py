@@ -14,11 +14,10 @@ from ...host import Host
 from .. import configured, unit_files
 from ..hierarchy import CPU, CPUSET, IO, MEMORY, PIDS, V1_NAMES
 from ..model import Manager
-from ..observe import Machine, environment_files, occupied, own_environment, program_of, text
+from ..observe import MANAGER, Machine, environment_files, occupied, own_environment, program_of, text
 from ..observe import manager as shown_manager
 from ..parse import cfs, exec_path, go_variables, keyed, limit, properties, status
-from ..variables import assigned, words
-from . import dbus, dropins, manager, overlay, parse
+from . import dropins, manager, overlay, parse
 from .directives import DIRECTIVES, files
 from .model import SECTIONS, SERVICE, SLICE, TEMPLATE, Running, Seen, SeenTarget, Target, UnitState, Wanted, Wish
 
@@ -28,9 +27,6 @@ _PROBE = "gohost"  # an instance to ask a template about
 _CONTROLLERS = (CPU, MEMORY, PIDS, IO, CPUSET)
 _CAP_SYS_RESOURCE = 24  # <linux/capability.h>
 _FIRST_NAMESPACE = "0 0 4294967295"  # in uid_map (user_namespaces(7))
-_DEFAULT_TASKS = "DefaultTasksMax"
-_NUMBER = re.compile(r"\d+")
-_VERSION = re.compile(r"systemd (\d+)")
 _GENERAL = ("Id", "LoadState", "ActiveState", "FragmentPath", "DropInPaths", "NeedDaemonReload", "ControlGroup", "Slice")
 _OF_SERVICES = ("MainPID", "ExecStart", "EnvironmentFiles", "CPUAffinity")
 
@@ -48,7 +44,7 @@ def observe(host: Host, wanted: Wanted) -> Seen:
     everyone = [*named.values(), *(each for shown in families.values() for each in shown)]
     there = _dropin_directories(host)
     programs = {path: program_of(host, path) for path in {exec_path(shown.get("ExecStart", "")) for shown in everyone}}
-    its = _manager(host, any(programs.values()))
+    its = _manager(host)
 
     def state(shown: Mapping[str, str], name: str) -> UnitState:
         return _state(machine, shown, options.get(name, []), controllers, programs, there, its)
@@ -70,7 +66,7 @@ def observe(host: Host, wanted: Wanted) -> Seen:
         targets=targets,
         slices=slices,
         occupants=_occupants(machine, wanted, slices),
-        default_tasks=_default_tasks(host) if any("TasksMax=" in (target.text or "") for target in targets) else None,
+        default_tasks=its.tasks,
         **_powers(host, wanted),
     )
 
@@ -136,30 +132,11 @@ def _shown(host: Host, names: Sequence[str], asked: Sequence[str]) -> Dict[str, 
     return {block.get("Id", ""): block for block in blocks} if pattern else dict(zip(names, blocks))
 
 
-def _version(host: Host) -> int:
-    told = _NUMBER.match(manager.version(host))
-    if told is not None:
-        return int(told.group())
-    answer = host.run(["systemctl", "--version"])
-    found = _VERSION.match(answer.stdout)
-    if found is None:
-        raise GoHostError("systemctl does not tell its version", answer.stdout.strip() or answer.stderr.strip() or answer.rc, "Is systemd installed whole?")
-    return int(found.group(1))
-
-
-def _default_tasks(host: Host) -> Optional[int]:
-    told = manager.properties(host, [dbus.ITSELF], [_DEFAULT_TASKS])
-    if told is not None:
-        return limit(told[dbus.ITSELF][_DEFAULT_TASKS])
-    blocks = properties(host.run(["systemctl", "show", "--no-pager", f"--property={_DEFAULT_TASKS}"]).stdout)
-    return limit(blocks[0].get(_DEFAULT_TASKS, "")) if blocks else None
-
-
-def _manager(host: Host, told: bool) -> Manager:
-    """told: whether there are programs that ask for the Go runtime's variables."""
-    given = manager.environment(host) if told else ""
-    found = Manager(_version(host), assigned(words(given or "", printed=True)))
-    return found if given is not None else found._replace(environment=shown_manager(host).environment)
+def _manager(host: Host) -> Manager:
+    found = shown_manager(host, manager.itself(host, MANAGER))
+    if not found.version:
+        raise GoHostError("systemctl does not tell systemd's version", "systemctl show", "Does it show units? Is systemd installed whole?")
+    return found
 
 
 def _controllers(machine: Machine) -> Dict[str, int]:

@@ -21,7 +21,7 @@ from ansible_collections.gohost.linux.plugins.module_utils.cgroups.observe impor
 from ansible_collections.gohost.linux.plugins.module_utils.cgroups.parse import GO_VARIABLES, go_variables
 from tests.fakes import systemd
 from tests.fakes.rooted_host import RootedHost
-from tests.fakes.systemd import ETC, FakeSystemd
+from tests.fakes.systemd import ETC, TASKS, FakeSystemd
 
 Given = Dict[str, str]
 GAVE = {  # lines of app-KEY@7.service → what its program had
@@ -192,9 +192,9 @@ def test_who_wins(sources: "tuple[str, ...]", unset: str) -> None:
     lines = ["PassEnvironment=GOGC OTHER", *(["Environment=GOGC=lines"] if "lines" in sources else []), unset]
     winner = sources[-1] if sources else ""
     gone = not winner or unset.endswith(("=GOGC", f"={winner}"))
-    manager = Manager(252, given["environment"], given["own"])
+    manager = Manager(252, None, given["environment"], given["own"])
     assert told(lines, files=given["files"], manager=manager) == ({} if gone else {"GOGC": winner})
-    assert told(lines[1:], manager=Manager(252, {}, {"GOGC": "own"})).get("GOGC") != "own"
+    assert told(lines[1:], manager=Manager(252, None, {}, {"GOGC": "own"})).get("GOGC") != "own"
 
 
 def escaped(chance: random.Random, text: str) -> str:
@@ -270,6 +270,6 @@ def test_systemds_own_environment(tmp_path: Path) -> None:
 def test_systemds_version_and_environment(tmp_path: Path) -> None:
     host = FakeSystemd(tmp_path)
     host.environment = {"GODEBUG": "a b$", "TOKEN": "x", "GOGC": "3"}
-    assert observe.manager(host) == Manager(252, {"GODEBUG": "a b$", "GOGC": "3"})
+    assert observe.manager(host) == Manager(252, TASKS * 15 // 100, {"GODEBUG": "a b$", "GOGC": "3"})
     host.fails["show"] = "no bus"
     assert observe.manager(host) == Manager()

@@ -124,8 +124,11 @@ def test_answer(name: str) -> None:
 def test_systemd_itself() -> None:
     assert dbus.path(dbus.ITSELF) == "/org/freedesktop/systemd1"
     assert b"\0org.freedesktop.systemd1.Manager\0" in dbus.question(dbus.ITSELF, "Version", 1)
-    assert manager.version(Listening(answers=[answer("Id", 1)])) == UNIT
-    assert manager.version(Listening(answers=[])) == manager.version(RealHost()) == ""
+    assert manager.itself(Listening(answers=[answer("Id", 1), answer("Environment", 2)]), ["Id", "Environment"]) == {
+        "Id": UNIT,
+        "Environment": ANSWERS["Environment"][1],
+    }
+    assert manager.itself(Listening(answers=[]), ["Id"]) is manager.itself(RealHost(), ["Id"]) is None
 
 
 def test_lists_can_be_read_again() -> None:
@@ -195,11 +198,7 @@ def test_other_answers(number: int) -> None:
 
 
 def test_nobody_listens() -> None:
-    assert manager.properties(RealHost(), [UNIT], NAMES) is None and manager.environment(RealHost()) is None
-
-
-def test_environment_of_all_programs() -> None:
-    assert manager.environment(Listening(answers=[answer("Environment", 1)])) == ANSWERS["Environment"][1]
+    assert manager.properties(RealHost(), [UNIT], NAMES) is None
 
 
 def test_table() -> None:

@@ -211,7 +211,7 @@ UNSET = f"{ETC}/app.service.d/50-x.conf"
     ],
 )
 def test_what_the_manager_gives_and_what_is_unset(lines: List[str], given: Dict[str, str], told: Dict[str, str], procs: int, left_out: List[str]) -> None:
-    app = unit("app.service", {UNSET: text(*lines)}, go="go1.24.13", manager=Manager(252, given, {"GOMAXPROCS": "7"}))
+    app = unit("app.service", {UNSET: text(*lines)}, go="go1.24.13", manager=Manager(252, None, given, {"GOMAXPROCS": "7"}))
     found = rows(call(dict(unit="app.service", cpu_quota="1.5", memory_max="512MiB")), app)[0]
     assert found.environment == told and parse.go_environment(unit_files.settings(found.text or "", "")) == told
     assert found.started is not None and found.started.prediction is not None and found.started.prediction.value == procs
