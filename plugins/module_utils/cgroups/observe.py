@@ -38,10 +38,12 @@ class Machine:
 
     def __init__(self, host: Host) -> None:
         self.host = host
-        self.mounts = parse.mounts(text(host, "/proc/self/mountinfo") or "")
+        self.mountinfo = text(host, "/proc/self/mountinfo") or ""
+        self.mounts = parse.mounts(self.mountinfo)
         mask = parse.status(text(host, "/proc/self/status") or "").get("Cpus_allowed_list", "")
         self.online = parse.cpu_list(text(host, "/sys/devices/system/cpu/online") or mask)
         self._namespace = self.namespace("self")
+        self._manager_environment: Optional[Dict[str, str]] = None
 
     def namespace(self, pid: object) -> str:
         seen = self.host.stat(f"/proc/{pid}/ns/cgroup")
@@ -59,6 +61,13 @@ class Machine:
         name = hierarchy.V1_NAMES.get(controller, controller)
         chains = (self.chain(name, [member]) for member in (Membership(1, (name,), path), Membership(0, (), path)) if path)
         return next((nodes[0].directory for nodes in chains if nodes), "")
+
+    @property
+    def manager_environment(self) -> Dict[str, str]:
+        """What `own_environment` finds, asked for once, by the first who needs it."""
+        if self._manager_environment is None:
+            self._manager_environment = own_environment(self.host)
+        return self._manager_environment
 
     @property
     def version(self) -> str:
@@ -272,7 +281,7 @@ def units(machine: Machine, names: Sequence[str]) -> List[Unit]:
                 name=shown.get("Id", name),
                 pid=int(shown.get("MainPID") or 0),
                 executable=parse.exec_path(shown.get("ExecStart", "")),
-                environment=_environment(machine.host, shown, its),
+                environment=_environment(machine, shown, its),
                 cpus=configured.cpus(chain, machine.version, machine.online),
                 chain=chain,
                 pids=tuple(_unit_pids(machine, shown.get("ControlGroup", ""))),
@@ -281,11 +290,11 @@ def units(machine: Machine, names: Sequence[str]) -> List[Unit]:
     return found
 
 
-def _environment(host: Host, shown: Mapping[str, str], its: Manager) -> Dict[str, str]:
+def _environment(machine: Machine, shown: Mapping[str, str], its: Manager) -> Dict[str, str]:
     own, passed, unset = (variables.words(shown.get(name, ""), printed=True) for name in ("Environment", "PassEnvironment", "UnsetEnvironment"))
     if passed:
-        its = its._replace(own=own_environment(host))
-    files = environment_files(host, shown.get("EnvironmentFiles", ""), its.version)
+        its = its._replace(own=machine.manager_environment)
+    files = environment_files(machine.host, shown.get("EnvironmentFiles", ""), its.version)
     return variables.kept(variables.merged(its, passed, variables.assigned(own), files), unset)
 
 

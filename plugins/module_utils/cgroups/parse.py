@@ -8,8 +8,9 @@ Documentation/accounting/psi.rst.
 """
 
 import re
-from typing import Any, Dict, Iterable, List, Mapping, Optional, Tuple
+from typing import Any, Dict, Iterable, Iterator, List, Mapping, Optional, Tuple
 
+from .hierarchy import below
 from .model import Membership, Mount, Pressure, Throttling
 
 GO_VARIABLES = ("GOMAXPROCS", "GOMEMLIMIT", "GODEBUG", "GOGC")
@@ -38,16 +39,33 @@ def mounts(text: str) -> Tuple[Mount, ...]:
 
     And those whose root is no path, as of a network namespace that has a name: what comes behind them Go 1.26 does not read.
     """
-    found = []
+    return tuple(
+        Mount(_unescaped(fields[3]), _unescaped(fields[4]), rest[0], tuple(rest[2].split(",")), line)
+        for line, fields, rest in _mount_lines(text)
+        if len(rest) == 3 and (rest[0] in ("cgroup", "cgroup2")) == fields[3].startswith("/")
+    )
+
+
+def device_of(mountinfo: str, path: str) -> str:
+    """Major and minor number of the device of a path's file system, as in "254:1" (proc_pid_mountinfo(5)); "" of btrfs, which has devices of its own."""
+    best, found = -1, ""
+    for _line, fields, rest in _mount_lines(mountinfo):
+        point = _unescaped(fields[4])
+        if point and below(path, point) is not None and len(point) >= best:  # what is mounted later in one place hides what was
+            best, found = len(point), "" if rest[0] == "btrfs" else fields[2]
+    return found
+
+
+def _mount_lines(text: str) -> Iterator[Tuple[str, List[str], List[str]]]:
+    """Lines of mountinfo, each with its fields before the lone dash and the three behind it: file system, source, options."""
     for line in text.splitlines():
-        before, sign, after = line.partition(" - ")
-        fields, rest = before.split(" "), after.split(" ", 2)
-        if sign and len(fields) >= 6 and len(rest) == 3 and (rest[0] in ("cgroup", "cgroup2")) == fields[3].startswith("/"):
-            found.append(Mount(unescaped(fields[3]), unescaped(fields[4]), rest[0], tuple(rest[2].split(",")), line))
-    return tuple(found)
+        before, _sign, after = line.partition(" - ")
+        fields = before.split(" ")
+        if len(fields) >= 6:
+            yield line, fields, after.split(" ", 2)
 
 
-def unescaped(path: str) -> str:
+def _unescaped(path: str) -> str:
     """A path as it stands in mountinfo, where spaces and backslashes are octal."""
     return _OCTAL.sub(lambda found: chr(int(found.group(1), 8)), path)
 

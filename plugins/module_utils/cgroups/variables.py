@@ -92,12 +92,13 @@ def resolved(value: str, unit: str) -> List[str]:
 
     Specifiers of the host, such as %H, stay as they are: none of them is a number that Go would take, but for curious uses.
     """
-    found = (_specified(word, unit) if "%" in word else word for word in words(value))
+    found = (specified(word, unit) if "%" in word else word for word in words(value))
     whole = (word.encode("utf-8", "surrogateescape").decode("utf-8", "surrogateescape") for word in found if word is not None)
     return [word for word in whole if not re.search(_BROKEN, word)]
 
 
-def _specified(word: str, unit: str) -> Optional[str]:
+def specified(word: str, unit: str) -> Optional[str]:
+    """A word with the specifiers that a unit's name fills (systemd.unit(5)), those of the host as they are; None with one that there is not."""
     stem = unit.rpartition(".")[0]
     prefix, _sign, instance = stem.partition("@")
     last = prefix.rpartition("-")[2]

@@ -14,10 +14,10 @@ from ...host import Host
 from .. import configured, unit_files
 from ..hierarchy import CPU, CPUSET, IO, MEMORY, PIDS, V1_NAMES
 from ..model import Manager
-from ..observe import MANAGER, Machine, environment_files, occupied, own_environment, program_of, text
+from ..observe import MANAGER, Machine, environment_files, occupied, program_of, text
 from ..observe import manager as shown_manager
-from ..parse import cfs, exec_path, go_variables, keyed, limit, properties, status
-from . import dropins, manager, overlay, parse
+from ..parse import cfs, device_of, exec_path, go_variables, keyed, limit, properties, status
+from . import dropins, manager, overlay
 from .directives import DIRECTIVES, files
 from .model import SECTIONS, SERVICE, SLICE, TEMPLATE, Running, Seen, SeenTarget, Target, UnitState, Wanted, Wish
 
@@ -207,7 +207,7 @@ def _state(
         properties=shown,
         files=read,
         variables=environment_files(host, shown.get("EnvironmentFiles", ""), its.version),
-        manager=its._replace(own=own_environment(host)) if any("PassEnvironment" in content for _path, content in read) else its,
+        manager=its._replace(own=machine.manager_environment) if any("PassEnvironment" in content for _path, content in read) else its,
         build=build,
         directories=directories,
         live=_live(host, directories, options, controllers),
@@ -351,7 +351,7 @@ def _disk(machine: Machine, path: str) -> str:
         if host.stat(entry) is None:
             return ""
     else:
-        number = parse.device_of(text(host, "/proc/self/mountinfo") or "", real)
+        number = device_of(machine.mountinfo, real)
         if number.startswith("0:"):
             return ""
         entry = f"/sys/dev/block/{number}"

@@ -4,7 +4,6 @@
 """Units as they will be when drop-ins are written: their files, settings and properties. Pure."""
 
 import posixpath
-import re
 from typing import Dict, Iterable, List, Mapping, Optional, Tuple
 
 from ...errors import GoHostError
@@ -17,7 +16,6 @@ from .directives import DIRECTIVES
 from .model import SECTIONS, SLICE, Seen, UnitState, Wish
 
 SHOWN = ("cpu_quota", "cpu_weight", "allowed_cpus", "tasks_max", "memory_max", "memory_high", "memory_swap_max")  # what a prediction needs
-_SPECIFIER = re.compile(r"%.")
 _UNSET = {"allowed_cpus": "", "cpu_weight": configured.NOT_SET}
 
 Texts = Mapping[str, Mapping[str, Optional[str]]]  # unit, template or prefix → path of its drop-in → its text to be, None where it goes
@@ -90,10 +88,10 @@ def written(texts: Texts, path: str, text: Optional[str]) -> Texts:
 def files(unit: UnitState, texts: Texts) -> List[Tuple[str, str]]:
     """A unit's files when these drop-ins are written, in the order in which they count."""
     fragments = [(path, text) for path, text in unit.files[:1] if not path.endswith(".conf")]
-    dropins = dict(unit.files[len(fragments) :])
+    found = dict(unit.files[len(fragments) :])
     for name in families(unit.name):
-        dropins.update({path: text or "" for path, text in texts.get(name, {}).items()})
-    return fragments + sorted(dropins.items(), key=lambda each: posixpath.basename(each[0]))
+        found.update({path: text or "" for path, text in texts.get(name, {}).items()})
+    return fragments + sorted(found.items(), key=lambda each: posixpath.basename(each[0]))
 
 
 def families(unit: str) -> List[str]:
@@ -130,16 +128,8 @@ def properties(unit: UnitState, texts: Texts, runtime: bool, seen: Seen) -> Dict
 def placed(read: Iterable[Setting], section: str, unit: str) -> str:
     """The slice that settings put a unit in, "" where only systemd knows it."""
     found = unit_files.standing(read, section, "Slice")
-    name = _expanded(found[-1].value, unit) if found else configured.default_slice(unit)
-    return name if "%" not in name else ""
-
-
-def _expanded(value: str, unit: str) -> str:
-    """With the specifiers that names of slices have (systemd.unit(5))."""
-    stem, _point, _kind = unit.rpartition(".")
-    prefix, _sign, instance = stem.partition("@")
-    known = {"%%": "%", "%i": instance, "%p": prefix, "%j": prefix.rpartition("-")[2], "%n": unit, "%N": stem}
-    return _SPECIFIER.sub(lambda found: known.get(found.group(), found.group()), value)
+    name = variables.specified(found[-1].value, unit) if found else configured.default_slice(unit)
+    return "" if name is None or set(name) & set("%/") else name
 
 
 def shown(option: str, value: str, seen: Seen) -> str:

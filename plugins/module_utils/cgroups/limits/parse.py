@@ -6,8 +6,6 @@
 from typing import Dict, Iterable, List, Mapping, Optional, Sequence, Tuple
 
 from .. import variables
-from ..hierarchy import below
-from ..parse import unescaped
 from ..unit_files import Setting, standing
 from .directives import DIRECTIVES
 from .model import SECTIONS, Wish
@@ -23,18 +21,6 @@ def each_word(read: Iterable[Setting], name: str, unit: str) -> List[Setting]:
 def go_environment(read: Iterable[Setting], unit: str = "") -> Dict[str, str]:
     """The variables of the Go runtime in Environment=. unit: whose it is, for specifiers."""
     return variables.assigned(each.value for each in each_word(read, "Environment", unit))
-
-
-def device_of(mountinfo: str, path: str) -> str:
-    """Major and minor number of the device of a path's file system, as in "254:1" (proc_pid_mountinfo(5)); "" of btrfs, which has devices of its own."""
-    best, found = -1, ""
-    for line in mountinfo.splitlines():
-        before, _sign, after = line.partition(" - ")
-        fields = before.split(" ")
-        point = unescaped(fields[4]) if len(fields) >= 6 else ""
-        if point and below(path, point) is not None and len(point) >= best:  # what is mounted later in one place hides what was
-            best, found = len(point), "" if after.startswith("btrfs ") else fields[2]
-    return found
 
 
 def render(wish: Wish, environment: Mapping[str, str]) -> Optional[str]:
